@@ -1,0 +1,260 @@
+"""(status, body) of the API to errors: tables of what each status and code means.
+
+Two shapes are read, `{"error":{"code","message"}}` and `{"success":false,"error":"text"}`
+whose text may itself be JSON, and a body that is neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, NamedTuple
+
+from clinecli.errors import (
+    AuthError,
+    ClinecliError,
+    ConnectionFailed,
+    CreditError,
+    IncompleteError,
+    RejectedError,
+    TransientError,
+)
+from clinecli.jsontext import InvalidJson, loads
+
+
+class _Body(NamedTuple):
+    """What an error body says, whichever shape it has."""
+
+    code: str | None
+    message: str
+    fields: dict[str, Any]
+
+
+class _Rule(NamedTuple):
+    error: type[ClinecliError]
+    title: str
+    retry_limit: int | None = 0
+    hint: str | None = None
+
+
+_TRY_LATER = _Rule(TransientError, "the server is overloaded", None)
+_SERVER_ERROR = _Rule(TransientError, "the server failed", 1)
+
+# The table of cline-api: 429 and gateway failures are worth several tries, 500 is worth one.
+_BY_STATUS: dict[int, _Rule] = {
+    401: _Rule(AuthError, "the API refused the key"),
+    402: _Rule(CreditError, "out of credits"),
+    403: _Rule(
+        AuthError,
+        "the key may not do this",
+        hint="the key has no access to this resource or model: see https://app.cline.bot",
+    ),
+    404: _Rule(
+        RejectedError,
+        "not found",
+        hint="check the model (-m) and the base URL: `clinecli models` lists what can be asked",
+    ),
+    407: _Rule(
+        ConnectionFailed,
+        "the proxy asks for credentials",
+        hint="put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
+    ),
+    408: _TRY_LATER,
+    413: _Rule(RejectedError, "the request is too large"),
+    425: _TRY_LATER,
+    429: _Rule(TransientError, "rate limit reached", None),
+    500: _SERVER_ERROR,
+    502: _Rule(TransientError, "the upstream provider failed", None),
+    503: _TRY_LATER,
+    504: _Rule(TransientError, "the upstream provider did not answer in time", None),
+    529: _TRY_LATER,
+}
+
+_CONTEXT = _Rule(
+    RejectedError,
+    "the message is longer than the model's context",
+    hint="send less text, or choose a model with a longer context (-m)",
+)
+_FILTER = _Rule(
+    RejectedError,
+    "stopped by a content filter",
+    hint="rephrase the message, or try another model (-m)",
+)
+_KEY = _BY_STATUS[401]
+
+# Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.
+_BY_CODE: dict[str, _Rule] = {
+    "insufficient_credits": _BY_STATUS[402],
+    "insufficient_quota": _BY_STATUS[402],
+    "spend_limit_exceeded": _Rule(
+        CreditError,
+        "the organization's spend limit is reached",
+        hint="ask an administrator of the organization to raise it, or wait until it resets",
+    ),
+    "context_length_exceeded": _CONTEXT,
+    "content_filter": _FILTER,
+    "rate_limit": _BY_STATUS[429],
+    "rate_limit_exceeded": _BY_STATUS[429],
+    "server_error": _SERVER_ERROR,
+    "invalid_api_key": _KEY,
+    "unauthorized": _KEY,
+    "model_not_found": _BY_STATUS[404],
+}
+
+_LIMIT = "the quota is used up: wait until it resets, or choose a model that is paid by credits"
+# Prose decides nothing but the hint, with one exception: the quota limits of ClinePass and of
+# free models come as a plain 429 without a code, and no retry within minutes can succeed.
+_BY_PROSE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
+    (re.compile(r"free limit reached on model", re.I), _LIMIT, True),
+    (re.compile(r"reached your .*ClinePass limit", re.I | re.S), _LIMIT, True),
+    (
+        re.compile(r"not subscribed to required model plan", re.I),
+        "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
+        "another model (-m)",
+        False,
+    ),
+    (
+        re.compile(r"organization accounts cannot use individual model", re.I),
+        "switch to the personal account at https://app.cline.bot, or choose a model outside "
+        "ClinePass (-m)",
+        False,
+    ),
+    (
+        re.compile(r"model not found", re.I),
+        "no such model: `clinecli models` lists what can be asked",
+        False,
+    ),
+)
+
+_SPEND_FIELDS = ("limit_scope", "budget_period", "limit_usd", "spent_usd", "resets_at")
+
+
+def decode_error(
+    status: int, body: bytes, *, request_id: str | None = None, retry_after: float | None = None
+) -> ClinecliError:
+    """The error that an HTTP status of 400 or more and its body mean."""
+    try:
+        parsed = _error_body(loads(body))
+    except InvalidJson:
+        parsed = _Body(None, "", {})
+    rule = _BY_CODE.get((parsed.code or "").lower()) or _rule_for_status(status)
+    return _build(rule, parsed, status, request_id, retry_after)
+
+
+def decode_envelope_error(body: bytes, *, request_id: str | None = None) -> ClinecliError | None:
+    """The error in a body that came with HTTP 200, or None when there is none."""
+    try:
+        document = loads(body)
+    except InvalidJson:
+        return None
+    if not isinstance(document, dict) or "choices" in document:
+        return None
+    if not document.get("error") and document.get("success") is not False:
+        return None
+    return _error_from(_error_body(document), request_id)
+
+
+def in_band_error(error: object) -> ClinecliError:
+    """The error that an `error` member means when it comes after HTTP 200, as in a stream."""
+    return _error_from(_error_body({"error": error}), None)
+
+
+def _error_from(parsed: _Body, request_id: str | None) -> ClinecliError:
+    """An error told inside a body: without an HTTP status, the code alone decides."""
+    code = (parsed.code or "").lower()
+    if code.isdecimal() and 400 <= int(code) < 600:
+        return _build(_rule_for_status(int(code)), parsed, int(code), request_id, None)
+    rule = _BY_CODE.get(code, _SERVER_ERROR)
+    return _build(rule, parsed, None, request_id, None)
+
+
+def _rule_for_status(status: int) -> _Rule:
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return _SERVER_ERROR if status >= 500 else _Rule(RejectedError, "the API refused the request")
+
+
+def _build(
+    rule: _Rule,
+    body: _Body,
+    status: int | None,
+    request_id: str | None,
+    retry_after: float | None,
+) -> ClinecliError:
+    error_class, title, retry_limit, hint = rule
+    for pattern, better_hint, is_quota in _BY_PROSE:
+        if pattern.search(body.message):
+            hint = better_hint
+            if is_quota and status == 429:
+                error_class, title, retry_limit = CreditError, "usage limit reached", 0
+            break
+    details = [body.message] if body.message else []
+    details += [f"{name} {body.fields[name]}" for name in _SPEND_FIELDS if name in body.fields]
+    where = [f"HTTP {status}"] if status else []
+    where += [f"code {body.code}"] if body.code and body.code != str(status) else []
+    where += [f"request {request_id}"] if request_id else []
+    message = ": ".join([title, "; ".join(details)] if details else [title])
+    return error_class(
+        one_line(message) + (f" ({', '.join(where)})" if where else ""),
+        hint=hint,
+        http_status=status,
+        code=body.code,
+        request_id=request_id,
+        retry_after=retry_after,
+        retry_limit=retry_limit,
+    )
+
+
+def _error_body(document: object) -> _Body:
+    """Code and message of `{"error":{…}}`, `{"success":false,"error":"text or JSON"}` and kin."""
+    if not isinstance(document, dict):
+        return _Body(None, "", {})
+    error = document.get("error")
+    if isinstance(error, str) and error.lstrip()[:1] == "{":
+        with contextlib.suppress(InvalidJson):
+            error = loads(error.encode("utf-8", "replace"))
+    if isinstance(error, dict) and isinstance(error.get("error"), dict):
+        error = error["error"]
+    if not isinstance(error, dict):
+        return _Body(_code(document.get("code")), text_of(error or document.get("message")), {})
+    code = _code(error.get("code")) or _code(error.get("type"))
+    return _Body(code, text_of(error.get("message")), error)
+
+
+def _code(value: object) -> str | None:
+    return str(value) if isinstance(value, str | int) and value != "" else None
+
+
+def not_the_api(what: str, *, request_id: str | None = None) -> IncompleteError:
+    """The error for an answer that something else than the API gave."""
+    return IncompleteError(
+        f"the answer is not from the API: {what}",
+        hint="a proxy, a captive portal or a wrong base URL may have answered: check "
+        "CLINE_API_BASE_URL and the network",
+        request_id=request_id,
+    )
+
+
+def describe_body(body: bytes, content_type: str) -> str:
+    """What a body that should have been JSON is, in a few words, quoting none of it."""
+    head = body[:512].lstrip().lower()
+    if head.startswith((b"<!doctype html", b"<html")) or "html" in content_type:
+        return "an HTML page"
+    if not head:
+        return "an empty body"
+    return f"{len(body)} bytes that are not JSON ({content_type or 'no content type'})"
+
+
+def one_line(text: str, limit: int = 400) -> str:
+    """Server text for a message: on one line, without control characters, not endless."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def text_of(value: object) -> str:
+    """Text of a field that is a string, null, or a list of `{"type":"text"}` parts."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(text_of(part.get("text")) for part in value if isinstance(part, dict))
+    return ""

@@ -1,0 +1,168 @@
+"""What is asked and what is answered, free of JSON and of I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from clinecli.errors import ClinecliError, IncompleteError, RejectedError
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One chat completions request: the body's fields but for `stream`, and extra headers."""
+
+    body: dict[str, Any]
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def limits_tokens(self) -> bool:
+        """Whether the caller capped the reply, which makes `finish_reason: length` expected."""
+        caps = ("max_tokens", "max_completion_tokens")
+        return any(self.body.get(cap) is not None for cap in caps)
+
+    @property
+    def has_user_content(self) -> bool:
+        """Whether a user message says anything: text that is not all white space, or a part
+        that is not text."""
+        messages = self.body.get("messages")
+        return isinstance(messages, list) and any(
+            isinstance(message, dict)
+            and message.get("role") == "user"
+            and _has_content(message.get("content"))
+            for message in messages
+        )
+
+
+def _has_content(content: object) -> bool:
+    if isinstance(content, str):
+        return bool(content.strip())
+    if not isinstance(content, list):
+        return False
+    return any(
+        bool(str(part.get("text") or "").strip()) if part.get("type") == "text" else True
+        for part in content
+        if isinstance(part, dict)
+    )
+
+
+class ToolCallPiece(NamedTuple):
+    """A fragment of a tool call: `id` and `name` come first, `arguments` in pieces.
+
+    `position` is the wire's `index`, a name that tuples have taken.
+    """
+
+    position: int
+    id: str
+    name: str
+    arguments: str
+
+
+class Delta(NamedTuple):
+    """What one chunk of a stream, or a whole non-streaming reply, adds to the answer."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCallPiece, ...] = ()
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    id: str | None = None
+    model: str | None = None
+    error: ClinecliError | None = None
+
+
+@dataclass
+class ToolCall:
+    """A tool call under assembly. `arguments` is JSON text, as the model wrote it."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Reply:
+    """Folds deltas and knows whether they make a complete, non-empty answer.
+
+    The text is kept only with `keep_text`: a stream that is printed as it comes must not
+    grow in memory with its length.
+    """
+
+    def __init__(self, *, keep_text: bool = True) -> None:
+        self._keep_text = keep_text
+        self._text: list[str] = []
+        self._calls: dict[int, ToolCall] = {}
+        self.has_text = False
+        self.has_reasoning = False
+        self.finish_reason: str | None = None
+        self.usage: dict[str, Any] | None = None
+        self.id: str | None = None
+        self.model: str | None = None
+        self.done = False
+
+    def add(self, delta: Delta) -> None:
+        """Take one delta in. `done` is set by the caller when the transport says the end."""
+        text, reasoning, calls, finish_reason, usage, reply_id, model, _ = delta
+        if text:
+            if not self.has_text and not text.isspace():
+                self.has_text = True
+            if self._keep_text:
+                self._text.append(text)
+        if reasoning:
+            self.has_reasoning = True
+        for piece in calls:
+            call = self._calls.setdefault(piece.position, ToolCall())
+            call.id = call.id or piece.id
+            call.name = call.name or piece.name
+            call.arguments += piece.arguments
+        if finish_reason:
+            self.finish_reason = finish_reason
+        if usage:
+            self.usage = usage
+        if reply_id:
+            self.id = reply_id
+        if model:
+            self.model = model
+
+    @property
+    def text(self) -> str:
+        """The content so far; empty when it is not kept."""
+        return "".join(self._text)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls in the order of their index."""
+        return [self._calls[index] for index in sorted(self._calls)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether a `finish_reason` or the transport's own end mark was seen."""
+        return self.done or self.finish_reason is not None
+
+    def failure(self, *, limits_tokens: bool) -> ClinecliError | None:
+        """Why this is not a complete, non-empty answer; None when it is one.
+
+        `limits_tokens` says that the caller set a cap, so that reaching it is no failure.
+        """
+        if not self.complete:
+            return IncompleteError("the reply was cut off: the stream ended before its last chunk")
+        if self.finish_reason == "content_filter":
+            return RejectedError(
+                "the reply was stopped by a content filter",
+                code="content_filter",
+                hint="rephrase the message, or try another model (-m)",
+            )
+        if not self.has_text and not self._calls:
+            return IncompleteError(
+                "the model's reply is empty"
+                + (": it has reasoning but no content" if self.has_reasoning else ""),
+                code="empty_reply",
+                hint="the message was not empty, the model's answer was: "
+                "run it again, raise --max-tokens or try another model (-m)",
+            )
+        if self.finish_reason == "length" and not limits_tokens:
+            return IncompleteError(
+                "the reply was cut off at the model's length limit (finish_reason: length)",
+                code="length",
+                hint="ask for less, or set --max-tokens to accept a reply of that length",
+            )
+        return None

@@ -1,0 +1,1 @@
+"""One module per command: frozen options in, exit status out."""

@@ -1,0 +1,99 @@
+"""What the command line says: one frozen object per command, before any file is read.
+
+Field names are the names of the flags. `None` means "not given", so that settings can fall
+back to the environment and the config file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Flags of every command that talks to the API. Times are in seconds."""
+
+    base_url: str | None = None
+    key_file: str | None = None
+    proxy: str | None = None
+    ca_file: str | None = None
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatOptions(NetworkOptions):
+    """Flags of `ask` and `stream`; `extract` is of `ask` alone."""
+
+    prompt: list[str] | None = None
+    no_stdin: bool = False
+    model: str | None = None
+    system: str | None = None
+    system_file: str | None = None
+    file: list[str] | None = None
+    image: list[str] | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    param: list[str] | None = None
+    tools: str | None = None
+    schema: str | None = None
+    messages: str | None = None
+    thread: str | None = None
+    request: str | None = None
+    referer: str | None = None
+    title: str | None = None
+    json: bool = False
+    extract: bool = False
+    output: str | None = None
+    usage: bool = False
+    reasoning: bool = False
+    dry_run: bool = False
+    curl: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MockOptions:
+    """Flags of `mock`. `delay` is in seconds per token; `fault` entries are `NAME[:N]`."""
+
+    command: list[str] | None = None
+    port: int | None = None
+    delay: float = 0.0
+    reply: str | None = None
+    fault: list[str] | None = None
+    replay: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsOptions(NetworkOptions):
+    """Flags of `models`. Prices are in USD per million tokens."""
+
+    words: list[str] | None = None
+    free: bool = False
+    recommended: bool = False
+    vision: bool = False
+    tools: bool = False
+    reasoning: bool = False
+    min_context: int | None = None
+    max_price: float | None = None
+    sort: str | None = None
+    reverse: bool = False
+    ids: bool = False
+    json: bool = False
+    refresh: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(NetworkOptions):
+    """Flags of `doctor`."""
+
+    checks: list[str] | None = None
+    json: bool = False
+    live: bool = False
+    request: str | None = None
+    strict: bool = False
+    list: bool = False

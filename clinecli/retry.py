@@ -1,0 +1,47 @@
+"""When to try again: a pure decision."""
+
+from __future__ import annotations
+
+import re
+
+from clinecli.errors import ClinecliError
+
+BACKOFF_CAP = 60.0
+JITTER_CAP = 1.0
+
+
+def next_delay(
+    error: ClinecliError, *, attempt: int, retries: int, remaining: float, jitter: float
+) -> float | None:
+    """Seconds to wait before the next attempt, or None to give up.
+
+    `attempt` counts the attempts that failed so far, from 1. Without Retry-After the wait is
+    min(60, 2 ** (attempt - 1)); with it, Retry-After. Jitter adds up to a quarter of that, at
+    most one second, and never shortens it; `jitter` is a random number in [0, 1).
+    None when the error forbids it, when `retries` (or the error's own, lower limit) is used
+    up, or when the wait would outlast `remaining`, the seconds left of the whole call.
+    """
+    limit = retries if error.retry_limit is None else min(retries, error.retry_limit)
+    if attempt > limit:
+        return None
+    delay = error.retry_after
+    if delay is None:
+        delay = min(BACKOFF_CAP, 2.0 ** (attempt - 1))
+    delay += jitter * min(JITTER_CAP, delay / 4)
+    return delay if delay < remaining else None
+
+
+def parse_retry_after(value: str, now: float) -> float | None:
+    """Seconds from `now` (Unix time) that a Retry-After header asks for, never negative.
+
+    RFC 9110, section 10.2.3: a number of seconds or an HTTP date. None when it is neither.
+    """
+    value = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
+        return float(value)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
