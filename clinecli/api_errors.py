@@ -189,10 +189,11 @@ def _build(
                 error_class, title, retry_limit = CreditError, "usage limit reached", 0
             break
     details = [body.message] if body.message else []
-    details += [f"{name} {body.fields[name]}" for name in _SPEND_FIELDS if name in body.fields]
+    spend = [(name, body.fields.get(name)) for name in _SPEND_FIELDS]
+    details += [f"{name} {value}" for name, value in spend if isinstance(value, str | int | float)]
     where = [f"HTTP {status}"] if status else []
     where += [f"code {body.code}"] if body.code and body.code != str(status) else []
-    where += [f"request {request_id}"] if request_id else []
+    where += [f"request {one_line(request_id, 100)}"] if request_id else []
     message = ": ".join([title, "; ".join(details)] if details else [title])
     return error_class(
         one_line(message) + (f" ({', '.join(where)})" if where else ""),
@@ -216,13 +217,15 @@ def _error_body(document: object) -> _Body:
     if isinstance(error, dict) and isinstance(error.get("error"), dict):
         error = error["error"]
     if not isinstance(error, dict):
-        return _Body(_code(document.get("code")), text_of(error or document.get("message")), {})
+        message = text_of(error or document.get("message"))
+        return _Body(_code(document.get("code")), message, document)
     code = _code(error.get("code")) or _code(error.get("type"))
     return _Body(code, text_of(error.get("message")), error)
 
 
 def _code(value: object) -> str | None:
-    return str(value) if isinstance(value, str | int) and value != "" else None
+    """A code for tables and messages: on one line, and short enough for `int`."""
+    return one_line(str(value), 100) or None if isinstance(value, str | int) else None
 
 
 def not_the_api(what: str, *, request_id: str | None = None) -> IncompleteError:
@@ -256,5 +259,7 @@ def text_of(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(text_of(part.get("text")) for part in value if isinstance(part, dict))
+        # Not by recursion: a server may nest lists a thousand levels deep.
+        texts = (part.get("text") for part in value if isinstance(part, dict))
+        return "".join(text for text in texts if isinstance(text, str))
     return ""

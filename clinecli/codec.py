@@ -21,9 +21,7 @@ def decode_chunk(data: bytes) -> Delta:
     chunk = loads(data)
     if not isinstance(chunk, dict):
         raise InvalidJson("not a JSON object")
-    if "choices" not in chunk and isinstance(chunk.get("data"), dict):
-        chunk = chunk["data"]
-    return _delta(chunk, "delta")
+    return _delta(_unwrapped(chunk), "delta")
 
 
 def decode_reply(data: bytes) -> Delta:
@@ -33,11 +31,19 @@ def decode_reply(data: bytes) -> Delta:
     a chat completion.
     """
     reply = loads(data)
-    if isinstance(reply, dict) and "choices" not in reply and isinstance(reply.get("data"), dict):
-        reply = reply["data"]
+    if isinstance(reply, dict):
+        reply = _unwrapped(reply)
     if not isinstance(reply, dict) or not ("choices" in reply or "error" in reply):
         raise not_the_api("a JSON document that is no chat completion")
     return _delta(reply, "message")
+
+
+def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
+    """The `data` of an envelope; the document itself where it has an error to tell."""
+    if "choices" in document or document.get("error"):
+        return document
+    data = document.get("data")
+    return data if isinstance(data, dict) else document
 
 
 def _delta(chunk: dict[str, Any], key: str) -> Delta:
@@ -65,10 +71,10 @@ def _delta(chunk: dict[str, Any], key: str) -> Delta:
         text_of(part.get("content")),
         text_of(part.get("reasoning") or part.get("reasoning_content")),
         _tool_calls(calls) if calls else (),
-        finish_reason,
+        text_of(finish_reason) or None,
         usage if isinstance(usage, dict) else None,
-        chunk.get("id"),
-        chunk.get("model"),
+        text_of(chunk.get("id")) or None,
+        text_of(chunk.get("model")) or None,
     )
 
 
@@ -83,7 +89,10 @@ def _tool_calls(calls: object) -> tuple[ToolCallPiece, ...]:
         arguments = function.get("arguments")
         if arguments is not None and not isinstance(arguments, str):
             # Some peers send the arguments as an object instead of as JSON text.
-            arguments = dumps(arguments).decode()
+            try:
+                arguments = dumps(arguments).decode()
+            except ValueError:
+                raise InvalidJson("tool call arguments that cannot be written as JSON") from None
         pieces.append(
             ToolCallPiece(
                 index if isinstance(index, int) else position,

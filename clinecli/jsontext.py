@@ -67,12 +67,14 @@ def loads_exact(text: str) -> Any:
 
 
 def _exact_int(spelling: str) -> int | Number:
-    return int(spelling) if len(spelling) < 19 else Number(spelling)
+    # -0 is an integer in JSON, but not in Python.
+    return Number(spelling) if len(spelling) >= 19 or spelling == "-0" else int(spelling)
 
 
 def _exact_float(spelling: str) -> float | Number:
+    # orjson spells exponents in its own way (1e-05 becomes 0.00001), so `repr` proves nothing.
     value = float(spelling)
-    return value if repr(value) == spelling else Number(spelling)
+    return value if dumps(value) == spelling.encode() else Number(spelling)
 
 
 def dumps(value: Any) -> bytes:
@@ -90,21 +92,30 @@ def dumps(value: Any) -> bytes:
         raise ValueError(str(error)) from error
 
 
+_CONTROL = re.compile(rb"[\x00-\x1f]")
 _STRING_OR_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
 
 
 def compact(data: bytes) -> bytes:
-    """Put a JSON text on one line without touching its strings, numbers or key order."""
+    """Put a JSON text on one line without touching its strings, numbers or key order.
+
+    Only a raw control character in a string, which `loads` forgives, is escaped: it would
+    break the line, and strict parsers downstream.
+    """
     if not data.isascii() and data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
-    return _STRING_OR_SPACE.sub(lambda match: match[1] or b"", data)
+    data = _STRING_OR_SPACE.sub(lambda match: match[1] or b"", data)
+    return _CONTROL.sub(lambda match: b"\\u%04x" % match[0], data)
 
 
 def unwrap(data: bytes) -> bytes:
-    """The `data` member of a `{"success","data"}` envelope, verbatim; else `data` itself."""
+    """The `data` member of a compact `{"success","data"}` envelope, verbatim; else `data` itself.
+
+    `success` may be missing where there is nothing else around, as in a list of models.
+    """
     text = data.decode("utf-8", "surrogateescape")
     members = _members(text)
-    if members.keys() <= {"success", "data", "error"} and "data" in members:
+    if "data" in members and ("success" in members or members.keys() <= {"data", "error"}):
         start, end = members["data"]
         return text[start:end].encode("utf-8", "surrogateescape")
     return data

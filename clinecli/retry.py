@@ -26,7 +26,8 @@ def next_delay(
         return None
     delay = error.retry_after
     if delay is None:
-        delay = min(BACKOFF_CAP, 2.0 ** (attempt - 1))
+        # The exponent is capped as well: 2.0 ** 1024 is an OverflowError.
+        delay = min(BACKOFF_CAP, 2.0 ** min(attempt - 1, 6))
     delay += jitter * min(JITTER_CAP, delay / 4)
     return delay if delay < remaining else None
 
@@ -39,9 +40,13 @@ def parse_retry_after(value: str, now: float) -> float | None:
     value = value.strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", value):
         return float(value)
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        date = parsedate_to_datetime(value)
+        # The obsolete asctime form has no zone; RFC 9110, section 5.6.7: it is UTC.
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None

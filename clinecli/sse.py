@@ -36,7 +36,9 @@ class SSEDecoder:
         self._partial: list[bytes] = []
         self._data: list[bytes] = []
         self._event = b""
-        self._size = 0
+        # Bytes of the unfinished line, and of the data lines before it with their line ends.
+        self._partial_size = 0
+        self._data_size = 0
         self._after_cr = False
         self._at_start = True
 
@@ -60,13 +62,14 @@ class SSEDecoder:
                 self._partial.append(lines[0])
                 lines[0] = b"".join(self._partial)
                 self._partial.clear()
-                self._size = sum(map(len, self._data))
+                self._partial_size = 0
             events = self._lines(lines)
         else:
             events = []
         if rest:
             self._partial.append(rest)
-            self._grow(len(rest))
+            self._partial_size += len(rest)
+            self._check_size()
         return events
 
     def close(self) -> list[ServerSentEvent]:
@@ -77,9 +80,8 @@ class SSEDecoder:
         """
         return self.feed(b"\n\n")
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max:
+    def _check_size(self) -> None:
+        if self._partial_size + self._data_size > self._max:
             raise EventTooLarge(f"an event of the stream exceeds {self._max} bytes")
 
     def _lines(self, lines: list[bytes]) -> list[ServerSentEvent]:
@@ -96,14 +98,16 @@ class SSEDecoder:
                     )
                     data.clear()
                 self._event = b""
-                self._size = 0
+                self._data_size = 0
                 continue
             name, _, value = line.partition(b":")
             if value[:1] == b" ":
                 value = value[1:]
             if name == b"data":
-                self._grow(len(value))
                 data.append(value)
+                # Empty lines count too, or endless ones would never reach the cap.
+                self._data_size += len(value) + 1
+                self._check_size()
             elif name == b"event":
                 self._event = value
         return events

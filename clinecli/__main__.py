@@ -1,0 +1,99 @@
+"""`clinecli` and `python -m clinecli`: where an error becomes a message and a status."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, UsageError
+from clinecli.stdio import STDOUT, ClosedPipe, Messages, Terminated, die_of, ensure_open
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and end it."""
+    ensure_open()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _terminate)
+    arguments = sys.argv[1:]
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except ClinecliError as error:
+        status = _report(error, arguments)
+    except (ClosedPipe, BrokenPipeError):
+        die_of(signal.SIGPIPE)
+    except KeyboardInterrupt:
+        die_of(signal.SIGINT)
+    except Terminated as signalled:
+        die_of(signalled.number)
+    except OSError as error:
+        status = _report(OutputError(f"input or output failed: {error.strerror}"), arguments)
+    except Exception as error:
+        status = _report(_bug(error), arguments)
+    sys.exit(status)
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+
+    from clinecli import cli
+
+    if not arguments:
+        Messages().data(cli.help_text().encode() + b"\n")
+        return ExitStatus.USAGE
+    try:
+        invocation = cli.parse(arguments)
+    except typer.TyperException as error:
+        raise _usage_error(error) from None
+    except SystemExit as exit_:
+        # Typer turns a closed pipe into exit status 1.
+        if isinstance(exit_.__context__, BrokenPipeError):
+            raise ClosedPipe from None
+        raise
+    return invocation.run() if invocation else ExitStatus.OK
+
+
+def _usage_error(error: Exception) -> UsageError:
+    """Typer's exception as ours: one line, and where to read on."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "clinecli"
+    message = getattr(error, "format_message", lambda: str(error))()
+    hint = f"see {path} --help"
+    if message.startswith("No such command") and "Did you mean" not in message:
+        hint += "; a question goes to: clinecli ask 'QUESTION'"
+    return UsageError(" ".join(message.split()), hint=hint)
+
+
+def _report(error: ClinecliError, arguments: list[str]) -> ExitStatus:
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = any(flag == "--json" or re.fullmatch("-[vqx]*j[vqx]*", flag) for flag in flags)
+    Messages(as_json=as_json).error(error)
+    if isinstance(error, OutputError):
+        # What stdout could not take would be tried again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+    return error.status
+
+
+def _bug(error: Exception) -> InternalError:
+    """Where it happened. Not the message: it may quote what must stay secret."""
+    trace = error.__traceback__
+    place = ""
+    while trace:
+        code = trace.tb_frame.f_code
+        if "clinecli" in code.co_filename:
+            place = f" in {os.path.basename(code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
+        trace = trace.tb_next
+    return InternalError(f"internal error: {type(error).__name__}{place}")
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated(number)
+
+
+if __name__ == "__main__":
+    main()

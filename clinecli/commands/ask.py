@@ -1,0 +1,44 @@
+"""`ask`: one request, the whole reply."""
+
+from __future__ import annotations
+
+from clinecli.commands._chat import Session
+from clinecli.errors import ExitStatus, IncompleteError
+from clinecli.options import ChatOptions
+from clinecli.render import first_code_block
+
+
+def run(options: ChatOptions) -> int:
+    """Print the reply to one request. Raises `ClinecliError`."""
+    session = Session(options, stream=False)
+    if session.preview():
+        return ExitStatus.OK
+    with session.open() as client:
+        event = client.complete(session.request)
+        session.messages.stop_progress()
+        session.reply.add(event.delta)
+        session.reply.done = True
+        if options.reasoning and event.delta.reasoning:
+            renderer = session.reasoning_renderer()
+            session.messages.data(renderer.render(event.delta.reasoning) + renderer.finish())
+        text = event.delta.text
+        if options.extract and not session.reply.failure(limits_tokens=True):
+            text = _code_block(text)
+        if options.json:
+            session.sink.write(event.raw + b"\n")
+        elif text:
+            renderer = session.renderer()
+            session.sink.write(renderer.render(text) + renderer.finish())
+        session.finish(text)
+    return ExitStatus.OK
+
+
+def _code_block(text: str) -> str:
+    code = first_code_block(text)
+    if code is None:
+        raise IncompleteError(
+            "the reply has no fenced code block (--extract)",
+            code="no_code_block",
+            hint="run it without --extract to see the reply, or ask for code in a fence",
+        )
+    return code

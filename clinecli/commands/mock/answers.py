@@ -1,0 +1,71 @@
+"""What the mock sends, as plain values; the server alone knows about sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from clinecli.jsontext import dumps
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Event(NamedTuple):
+    """One event of a stream, blank line included, sent `delay` seconds after the one before."""
+
+    data: bytes
+    delay: float = 0.0
+
+
+@dataclass(frozen=True)
+class Body:
+    """A whole answer. `missing` bytes are announced by its length and never sent."""
+
+    data: bytes
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Headers = ()
+    delay: float = 0.0
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer sent event by event."""
+
+    events: Iterable[Event]
+    status: int = 200
+    content_type: str = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Silence:
+    """No answer at all, for as long as the client stays."""
+
+
+Answer = Body | Stream | Silence
+
+
+def json_body(document: Any, status: int = 200, headers: Headers = ()) -> Body:
+    """A JSON document on one line."""
+    return Body(dumps(document), status, headers=headers)
+
+
+def error_body(status: int, message: str, *, headers: Headers = (), **fields: Any) -> Body:
+    """An error in the documented shape; `fields` go into its `error` object."""
+    error = {"code": status, "message": message, **fields}
+    return json_body({"error": error}, status, headers)
+
+
+def enveloped(data: Any) -> Body:
+    """A document in the envelope of the account endpoints."""
+    return json_body({"data": data, "success": True})
+
+
+def sse_event(document: Any, delay: float = 0.0) -> Event:
+    """A JSON document as one event."""
+    return Event(b"data: " + dumps(document) + b"\n\n", delay)
+
+
+DONE_EVENT = Event(b"data: [DONE]\n\n")

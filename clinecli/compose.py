@@ -1,0 +1,199 @@
+"""Options, files and stdin to one `ChatRequest`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from clinecli.chat import ChatRequest
+from clinecli.errors import EmptyMessageError, UsageError
+from clinecli.files import (
+    decode_text,
+    image_url,
+    parse_json,
+    read_messages,
+    read_text,
+    read_thread,
+)
+from clinecli.jsontext import dumps, loads_exact
+from clinecli.options import ChatOptions
+from clinecli.settings import Settings
+
+# What `--param` may not set, and what to use instead.
+_RESERVED = {
+    "stream": "the command decides it: `ask` or `stream`",
+    "messages": "use --messages FILE",
+}
+
+
+class Composed(NamedTuple):
+    """A request, and the messages of it that a thread file does not have yet."""
+
+    request: ChatRequest
+    turn: list[dict[str, Any]]
+
+
+def reads_stdin(options: ChatOptions) -> bool:
+    """Whether stdin is part of the input. A whole request leaves it alone unless told."""
+    if options.prompt == ["-"] or options.request == "-":
+        return True
+    return not options.no_stdin and not options.request
+
+
+def has_input(options: ChatOptions) -> bool:
+    """Whether there is anything to ask without stdin."""
+    return any((options.prompt, options.file, options.image, options.messages, options.request))
+
+
+def compose(options: ChatOptions, settings: Settings, stdin: bytes, *, stream: bool) -> Composed:
+    """The request that options, files and stdin make.
+
+    Raises `UsageError` for unreadable input and `EmptyMessageError` when nothing is asked.
+    """
+    whole = _whole_request(options, stdin)
+    turn = _new_turn(options, b"" if options.request == "-" else stdin)
+    if options.thread and not turn:
+        raise EmptyMessageError("there is no new message for the thread: nothing was sent")
+    earlier = [
+        *_array(whole.get("messages", []), "messages of --request"),
+        *(read_messages(options.messages) if options.messages else []),
+    ]
+    thread = read_thread(options.thread) if options.thread else []
+    system = _system(options)
+    if system:
+        # A flag wins over the file, and a conversation has one system message.
+        earlier = [message for message in earlier if message.get("role") != "system"]
+        kept = [message for message in thread if message.get("role") != "system"]
+    else:
+        kept = thread
+    body: dict[str, Any] = {}
+    if "model" not in whole or options.model:
+        body["model"] = settings.model
+    body = {**whole, **body, "messages": [*system, *earlier, *kept, *turn]}
+    body.update(_fields(options))
+    if stream and not options.request:
+        body.setdefault("stream_options", {"include_usage": True})
+    request = ChatRequest(body, _headers(settings))
+    _check(request)
+    return Composed(request, turn if thread else [*system, *turn])
+
+
+def _whole_request(options: ChatOptions, stdin: bytes) -> dict[str, Any]:
+    if not options.request:
+        return {}
+    if options.request == "-":
+        text, name = decode_text(stdin, "stdin"), "stdin"
+    else:
+        text, name = read_text(options.request), options.request
+    if not text.strip():
+        raise EmptyMessageError(f"{name} holds no request: nothing was sent")
+    body = parse_json(text, name)
+    if not isinstance(body, dict):
+        raise UsageError(
+            f"{name} is not a JSON object",
+            hint='a request is written like {"messages": [{"role": "user", "content": "…"}]}',
+        )
+    body.pop("stream", None)
+    return body
+
+
+def _array(value: Any, name: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UsageError(f"{name} must be an array of objects")
+    return value
+
+
+def _new_turn(options: ChatOptions, stdin: bytes) -> list[dict[str, Any]]:
+    """The user message: prompt, files and stdin, with a blank line between; then images."""
+    words = [] if options.prompt == ["-"] else (options.prompt or [])
+    prompt = _argument(" ".join(words), "the prompt")
+    pieces = [prompt, *map(_attachment, options.file or []), decode_text(stdin, "stdin")]
+    text = "\n\n".join(piece for piece in pieces if piece)
+    images = [
+        {"type": "image_url", "image_url": {"url": image_url(image)}}
+        for image in options.image or []
+    ]
+    if images:
+        parts = [{"type": "text", "text": text}] if text.strip() else []
+        return [{"role": "user", "content": [*parts, *images]}]
+    return [{"role": "user", "content": text}] if text.strip() else []
+
+
+def _attachment(path: str) -> str:
+    text = read_text(path)
+    end = "" if text.endswith("\n") else "\n"
+    name = path.replace("&", "&amp;").replace('"', "&quot;")
+    return f'<file name="{_argument(name, "a file name")}">\n{text}{end}</file>'
+
+
+def _system(options: ChatOptions) -> list[dict[str, Any]]:
+    texts = [_argument(options.system, "--system")] if options.system else []
+    texts += [read_text(options.system_file)] if options.system_file else []
+    return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
+
+
+def _argument(text: str, name: str) -> str:
+    """An argument as text: what is not UTF-8 reaches Python as lone surrogates (PEP 383)."""
+    if not text.isascii():
+        decode_text(text.encode("utf-8", "surrogateescape"), name)
+    return text
+
+
+def _fields(options: ChatOptions) -> dict[str, Any]:
+    """The body's fields that have flags, `--param` last."""
+    fields: dict[str, Any] = {}
+    if options.temperature is not None:
+        fields["temperature"] = options.temperature
+    if options.max_tokens is not None:
+        fields["max_tokens"] = options.max_tokens
+    if options.tools:
+        fields["tools"] = _array(parse_json(read_text(options.tools), options.tools), options.tools)
+    if options.schema:
+        schema = parse_json(read_text(options.schema), options.schema)
+        fields["response_format"] = _response_format(schema)
+    for param in options.param or []:
+        name, value = _parse_param(param)
+        fields[name] = value
+    return fields
+
+
+def _response_format(schema: Any) -> dict[str, Any]:
+    title = schema.get("title") if isinstance(schema, dict) else None
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64] if isinstance(title, str) else ""
+    return {"type": "json_schema", "json_schema": {"name": name or "reply", "schema": schema}}
+
+
+def _parse_param(text: str) -> tuple[str, Any]:
+    """`KEY=VALUE`: JSON where it parses, else a string."""
+    name, separator, value = text.partition("=")
+    name = name.strip()
+    if not separator or not name:
+        raise UsageError(f"--param takes KEY=VALUE, not '{text}'", hint="e.g. -p top_p=0.9")
+    if name in _RESERVED:
+        raise UsageError(f"--param cannot set '{name}'", hint=_RESERVED[name])
+    _argument(text, "--param")
+    try:
+        return name, loads_exact(value)
+    except ValueError:
+        return name, value
+
+
+def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The API's optional headers for usage logs."""
+    given = (("HTTP-Referer", settings.referer), ("X-Title", settings.title))
+    for name, value in given:
+        if value and not value.isprintable():
+            raise UsageError(f"the value for {name} has control characters")
+    return tuple((name, value.strip()) for name, value in given if value)
+
+
+def _check(request: ChatRequest) -> None:
+    if not request.has_user_content:
+        raise EmptyMessageError("there is no user message with content: nothing was sent")
+    try:
+        dumps(request.body)
+    except ValueError:
+        raise UsageError(
+            "the input holds text that is not Unicode (a lone surrogate such as \\ud83d)",
+            hint="correct the escape in the file",
+        ) from None

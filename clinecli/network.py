@@ -1,0 +1,311 @@
+"""Sockets under a deadline: resolve, connect, read, write. An httpcore network backend.
+
+httpx bounds each socket call and nothing else: DNS ignores its timeouts, and a stream that
+drips comments never ends. Here every call gets what is left of the whole, and every failure
+is told by its cause, at the hop where it happened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import httpcore
+
+from clinecli.errors import ClinecliError, ConnectionFailed, TransientError
+from clinecli.proxy import Proxy
+from clinecli.settings import BaseUrl, Settings
+from clinecli.tls import tls_failure, trust
+
+_WRITE_BYTES = 256 * 1024
+
+
+class Deadline:
+    """The end of a whole call, on a monotonic clock."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; zero or less when it has passed."""
+        return self._end - self._clock()
+
+    def bound(self, timeout: float | None) -> float:
+        """The shorter of `timeout` and what is left. Raises `TransientError` when none is."""
+        remaining = self.remaining()
+        if remaining <= 0:
+            raise self.exceeded()
+        return remaining if timeout is None else min(timeout, remaining)
+
+    def exceeded(self) -> TransientError:
+        """The error of a call that took too long."""
+        return TransientError(
+            f"no complete answer within {self.seconds:g} s (--timeout)",
+            code="timeout",
+            hint="raise --timeout, or ask for a shorter answer",
+            retry_limit=1,
+        )
+
+
+class Hop(NamedTuple):
+    """The host that a connection is made to, and how messages call it."""
+
+    host: str
+    port: int
+    name: str
+
+
+def first_hop(base_url: BaseUrl, proxy: Proxy | None) -> Hop:
+    """The proxy where there is one, else the API's host."""
+    if proxy:
+        return Hop(proxy.host, proxy.port, f"the proxy {proxy} (from {proxy.source})")
+    host = f"[{base_url.host}]" if ":" in base_url.host else base_url.host
+    return Hop(base_url.host, base_url.port, f"{host}:{base_url.port}")
+
+
+def resolve(hop: Hop, timeout: float) -> list[str]:
+    """The IP addresses of a hop, in the system's order.
+
+    getaddrinfo knows no timeout, so it runs in a thread that is left behind when it stalls.
+    Raises `ConnectionFailed` with code `dns_not_found`, `dns_failed` or `dns_timeout`.
+    """
+    outcome: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            outcome.append(socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    hint = "check the name in the base URL or the proxy variables, and the network"
+    if not outcome:
+        raise ConnectionFailed(
+            f"DNS did not answer for {hop.name} within {timeout:.3g} s", code="dns_timeout"
+        )
+    found = outcome[0]
+    if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
+        raise ConnectionFailed(
+            f"DNS cannot resolve {hop.name} now (temporary failure)", code="dns_failed"
+        )
+    if isinstance(found, Exception):
+        raise ConnectionFailed(
+            f"no such host: {hop.name}", code="dns_not_found", hint=hint, retry_limit=0
+        )
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def connect(
+    hop: Hop, addresses: list[str], timeout: float, deadline: Deadline
+) -> httpcore.NetworkStream:
+    """A TCP connection to the first address that accepts, within `timeout` seconds in all.
+
+    Each address gets its share of the time, so that a dead IPv6 route leaves some for IPv4.
+    Raises `ConnectionFailed` with code `refused`, `unreachable` or `connect_timeout`.
+    """
+    backend = httpcore.SyncBackend()
+    limit = Deadline(deadline.bound(timeout))
+    nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    failure: Exception | None = None
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        share = max(limit.remaining() / left, 0.001)
+        try:
+            return backend.connect_tcp(address, hop.port, share, socket_options=nodelay)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            failure = error
+    raise _connect_failure(hop, failure, timeout) from None
+
+
+def _connect_failure(hop: Hop, failure: Exception | None, timeout: float) -> ConnectionFailed:
+    cause = failure.__cause__ if failure else None
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number == errno.ECONNREFUSED:
+        return ConnectionFailed(
+            f"{hop.name} refused the connection",
+            code="refused",
+            hint="check host and port; is the server running?",
+        )
+    if isinstance(failure, httpcore.ConnectTimeout) or number == errno.ETIMEDOUT:
+        return ConnectionFailed(
+            f"{hop.name} did not accept the connection within {timeout:g} s (--connect-timeout)",
+            code="connect_timeout",
+        )
+    reason = os.strerror(number) if number else "no address"
+    return ConnectionFailed(f"cannot reach {hop.name}: {reason}", code="unreachable")
+
+
+class Backend(httpcore.NetworkBackend):
+    """Connects to the first hop, under the deadline of the whole call."""
+
+    def __init__(
+        self,
+        base_url: BaseUrl,
+        proxy: Proxy | None,
+        *,
+        connect_timeout: float,
+        before_read: Callable[[], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self._hop = first_hop(base_url, proxy)
+        self._tunnelled = proxy is not None and base_url.scheme == "https"
+        self._connect_timeout = connect_timeout
+        self._before_read = before_read
+        self._log = log
+        self.deadline = Deadline(connect_timeout)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Resolve and connect. Raises `ConnectionFailed`."""
+        hop = self._hop
+        limit = Deadline(self.deadline.bound(self._connect_timeout))
+        addresses = resolve(hop, limit.seconds)
+        stream = connect(hop, addresses, max(limit.remaining(), 0.001), self.deadline)
+        peer = stream.get_extra_info("server_addr")
+        took = (limit.seconds - limit.remaining()) * 1000
+        self._log(f"* connected to {hop.name} at {peer[0]} in {took:.0f} ms")
+        return Stream(stream, self, hop, tunnelling=self._tunnelled)
+
+    def connect_timeout(self) -> float:
+        """Seconds for the next step of setting up a connection."""
+        return self.deadline.bound(self._connect_timeout)
+
+    def before_read(self) -> None:
+        """Called whenever a read may block."""
+        self._before_read()
+
+    def log_tls(self, host: str, ssl_object: ssl.SSLSocket | ssl.SSLObject) -> None:
+        """Say what the handshake agreed on."""
+        self._log(f"* {ssl_object.version()} with {host}")
+
+
+class Stream(httpcore.NetworkStream):
+    """A connection whose every call is bounded by the deadline.
+
+    While `tunnelling`, the proxy has yet to answer to CONNECT: it is the one that fails then.
+    """
+
+    def __init__(
+        self, inner: httpcore.NetworkStream, backend: Backend, hop: Hop, *, tunnelling: bool
+    ) -> None:
+        self._inner = inner
+        self._backend = backend
+        self._hop = hop
+        self._tunnelling = tunnelling
+        self._answered = False
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Received bytes, empty at the end. Raises `TransientError` after `timeout` seconds or
+        past the deadline, `ConnectionFailed` when the peer goes before it has answered."""
+        backend = self._backend
+        backend.before_read()
+        if self._tunnelling:
+            timeout = backend.connect_timeout()
+        try:
+            data = self._inner.read(max_bytes, backend.deadline.bound(timeout))
+        except httpcore.ReadTimeout:
+            raise self._read_timeout(timeout) from None
+        except httpcore.ReadError as error:
+            if self._answered:
+                raise
+            raise self._hung_up(error.__cause__) from None
+        if not data and not self._answered:
+            raise self._hung_up(None)
+        self._answered = True
+        return data
+
+    def _read_timeout(self, timeout: float | None) -> ClinecliError:
+        if self._tunnelling:
+            return ConnectionFailed(
+                f"{self._hop.name} did not answer to CONNECT within {timeout:g} s",
+                code="proxy",
+            )
+        if self._backend.deadline.remaining() <= 0:
+            return self._backend.deadline.exceeded()
+        return TransientError(
+            f"the server sent nothing for {timeout:g} s (--idle-timeout)",
+            code="timeout",
+            hint="raise --idle-timeout, or try again later",
+            retry_limit=1,
+        )
+
+    def _hung_up(self, cause: BaseException | None) -> ConnectionFailed:
+        how = "reset" if isinstance(cause, ConnectionResetError) else "closed"
+        return ConnectionFailed(
+            f"{self._hop.name} {how} the connection without an answer",
+            code="proxy" if self._tunnelling else "closed",
+        )
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send everything; in slices, since httpcore copies what is left after each of its own."""
+        view = memoryview(buffer)
+        for start in range(0, len(view), _WRITE_BYTES):
+            limit = self._backend.deadline.bound(timeout)
+            try:
+                self._inner.write(bytes(view[start : start + _WRITE_BYTES]), limit)
+            except httpcore.WriteTimeout:
+                raise self._read_timeout(timeout) from None
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Raises `TlsError`, and `ConnectionFailed` for a handshake that takes too long."""
+        host = server_hostname or self._hop.host
+        limit = self._backend.connect_timeout()
+        try:
+            inner = self._inner.start_tls(ssl_context, server_hostname, limit)
+        except httpcore.ConnectTimeout:
+            raise ConnectionFailed(
+                f"the TLS handshake with {host} did not finish within {limit:.3g} s "
+                "(--connect-timeout)",
+                code="connect_timeout",
+            ) from None
+        except (httpcore.ConnectError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            raise tls_failure(cause, host) from None
+        self._backend.log_tls(host, inner.get_extra_info("ssl_object"))
+        # The first handshake of a tunnel through an https:// proxy is with the proxy itself.
+        tunnelling = self._tunnelling and not self._answered
+        return Stream(inner, self._backend, self._hop, tunnelling=tunnelling)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def connection_pool(
+    settings: Settings, proxy: Proxy | None, backend: Backend, environ: Mapping[str, str]
+) -> httpcore.ConnectionPool:
+    """Connections to the API, through the proxy where there is one. Raises `TlsError`."""
+    schemes = {settings.base_url.scheme, proxy.scheme if proxy else ""}
+    context = trust(settings.ca_file, environ) if "https" in schemes else None
+    if not proxy:
+        return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+    password = proxy.password.reveal() if proxy.password else ""
+    return httpcore.HTTPProxy(
+        httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
+        proxy_auth=(proxy.username, password) if proxy.username is not None else None,
+        ssl_context=context,
+        proxy_ssl_context=context if proxy.scheme == "https" else None,
+        network_backend=backend,
+    )

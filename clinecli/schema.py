@@ -1,0 +1,57 @@
+"""`--schema`: does a reply parse and validate?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from clinecli.errors import IncompleteError, UsageError
+from clinecli.files import read_text
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+
+def load_schema(path: str) -> Validator:
+    """The validator of a JSON Schema file, of the draft it names. Raises `UsageError`."""
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    try:
+        schema = json.loads(read_text(path))
+        kind = validator_for(schema)
+        kind.check_schema(schema)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from None
+    except SchemaError as error:
+        raise UsageError(f"{path} is not a JSON Schema: {error.message}") from None
+    # An empty registry: a $ref to a URL is not fetched.
+    registry: Registry[Any] = Registry()
+    validator: Validator = kind(schema, registry=registry)
+    return validator
+
+
+def mismatch(validator: Validator, text: str) -> IncompleteError | None:
+    """Why `text` does not satisfy the schema, or None."""
+    from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
+
+    hint = "ask for JSON alone in the prompt, or try a model with structured outputs (-m)"
+    try:
+        error = best_match(validator.iter_errors(json.loads(text)))
+    except (ValueError, RecursionError):
+        return IncompleteError("the reply is not JSON", code="schema_mismatch", hint=hint)
+    except Unresolvable as unresolvable:
+        return IncompleteError(
+            f"the schema refers to {unresolvable.ref}, which it does not contain",
+            code="schema_mismatch",
+            hint="put the definition into the schema file: nothing is fetched",
+        )
+    if error is None:
+        return None
+    return IncompleteError(
+        f"the reply does not match the schema at {error.json_path}: {error.message[:200]}",
+        code="schema_mismatch",
+        hint=hint,
+    )

@@ -1,0 +1,270 @@
+"""Flags, environment and config file to one frozen `Settings`: flags > environment > file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from clinecli.errors import ClinecliError, ConfigError, UsageError
+from clinecli.options import NetworkOptions
+
+DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
+DEFAULT_MODEL = "anthropic/claude-sonnet-4-6"
+API_PATH = "/api/v1"
+BASE_URL_VARIABLE = "CLINE_API_BASE_URL"
+MODEL_VARIABLE = "CLINE_MODEL"
+
+
+class Secret:
+    """A string that shows itself only when asked by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself: for the request header, and nothing else."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")
+
+
+class BaseUrl(NamedTuple):
+    """The API root: scheme, host (ASCII, an IPv6 address without brackets), port and path."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, without a default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.scheme == "https" else 80
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port != default else "")
+
+    def __str__(self) -> str:
+        return self.origin + self.path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that a command needs to know before its first byte. Times are in seconds."""
+
+    base_url: BaseUrl
+    base_url_source: str
+    model: str
+    model_source: str
+    proxy: str | None = None
+    ca_file: str | None = None
+    connect_timeout: float = 10.0
+    idle_timeout: float = 120.0
+    timeout: float = 600.0
+    retries: int = 3
+    referer: str | None = None
+    title: str | None = None
+    key_file: str | None = None
+    config_key_file: str | None = None
+    key_command: tuple[str, ...] = ()
+    verbose: bool = False
+    quiet: bool = False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address never leaves this machine (RFC 6761, RFC 1122)."""
+    host = host.lower().rstrip(".")
+    return (
+        host in {"localhost", "::1"}
+        or host.endswith(".localhost")
+        or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+    )
+
+
+def parse_base_url(text: str, source: str) -> BaseUrl:
+    """The API root that `text` means: an empty path gets `/api/v1`, any other stays.
+
+    `source` (a flag, variable or file) is named in the `ConfigError` for a URL that is
+    malformed, carries credentials, a query or a fragment, or would send the key in plain text.
+    """
+    fault = f"the base URL from {source} "
+    hint = f"write it like {DEFAULT_BASE_URL}"
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname or "", parts.port
+        if "%" not in host and not host.isascii():
+            host = host.encode("idna").decode("ascii")
+    except (ValueError, UnicodeError):
+        raise ConfigError(fault + "is malformed", hint=hint) from None
+    if parts.scheme not in {"http", "https"}:
+        raise ConfigError(fault + "does not start with https:// or http://", hint=hint)
+    if not host or re.search(r"[\s\x00-\x1f\x7f\\^`{|}<>\"%]", text.strip()) or port == 0:
+        raise ConfigError(fault + "is malformed", hint=hint)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(fault + "carries credentials", hint="the key goes into CLINE_API_KEY")
+    if parts.query or parts.fragment:
+        raise ConfigError(fault + "has a query or a fragment", hint=hint)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigError(
+            fault + f"would send the key to {host} in plain text", hint="use https://"
+        )
+    return BaseUrl(
+        parts.scheme,
+        host,
+        port or (443 if parts.scheme == "https" else 80),
+        parts.path.rstrip("/") or API_PATH,
+    )
+
+
+def parse_key(text: str, source: str) -> Secret:
+    """The API key in `text`, without surrounding white space.
+
+    Raises `ConfigError`, which quotes none of it, when it is empty or could not stand in an
+    Authorization header (RFC 6750: visible ASCII) or is visibly not what was meant.
+    """
+    key = text.strip()
+    hint = f"put the bare key into {source}: no quotes, no 'Bearer', one line"
+    if not key:
+        raise ConfigError(f"the API key from {source} is empty", hint=KEY_HINT)
+    faults = (
+        (not key.isascii(), "has non-ASCII characters"),
+        (key[0] in "'\"" or key[-1] in "'\"", "is wrapped in quotes"),
+        (key.lower().startswith("bearer "), "starts with 'Bearer'"),
+        (any(c.isspace() for c in key), "has white space in it"),
+        (not key.isprintable(), "has control characters"),
+    )
+    for is_faulty, what in faults:
+        if is_faulty:
+            raise ConfigError(f"the API key from {source} {what}", hint=hint)
+    return Secret(key)
+
+
+KEY_HINT = "set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys"
+
+_TEXT = (str, "a string")
+_NUMBER = ((int, float), "a number")
+_CONFIG_KEYS: dict[str, tuple[Any, str]] = {
+    "base_url": _TEXT,
+    "model": _TEXT,
+    "key_file": _TEXT,
+    "key_command": (list, "an array of strings"),
+    "proxy": _TEXT,
+    "ca_file": _TEXT,
+    "connect_timeout": _NUMBER,
+    "idle_timeout": _NUMBER,
+    "timeout": _NUMBER,
+    "retries": (int, "a whole number"),
+    "referer": _TEXT,
+    "title": _TEXT,
+}
+
+
+def parse_config(text: str, path: str) -> dict[str, Any]:
+    """The config file's values. Raises `ConfigError` with the line of what is wrong."""
+    import tomllib
+
+    try:
+        config = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
+    for key, value in config.items():
+        if key not in _CONFIG_KEYS:
+            raise ConfigError(f"{path}{_line_of(key, text)}: unknown key '{key}'", hint=_near(key))
+        kind, description = _CONFIG_KEYS[key]
+        right = isinstance(value, kind) and not isinstance(value, bool)
+        if right and key == "key_command":
+            right = bool(value) and all(isinstance(word, str) for word in value)
+        if not right:
+            raise ConfigError(
+                f"{path}{_line_of(key, text)}: {key} must be {description}",
+                hint="correct the line, or remove it",
+            )
+    return config
+
+
+def _line_of(key: str, text: str) -> str:
+    pattern = re.compile(rf"""^\s*["'\[]?{re.escape(key)}\b""")
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.match(line):
+            return f", line {number}"
+    return ""
+
+
+def _near(key: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, _CONFIG_KEYS, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(_CONFIG_KEYS)}"
+
+
+def resolve(
+    options: NetworkOptions,
+    environ: Mapping[str, str],
+    config: Mapping[str, Any],
+    config_path: str,
+) -> Settings:
+    """Merge flags, environment and config file.
+
+    Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
+    """
+    given = vars(options)
+
+    def pick(name: str, default: str | None, variable: str | None = None) -> tuple[Any, str]:
+        flag = "--" + name.replace("_", "-")
+        for value, source in (
+            (given.get(name), flag),
+            (environ.get(variable) or None if variable else None, variable or ""),
+            (config.get(name), f"{config_path} ({name})"),
+        ):
+            if value is not None:
+                return value, source
+        return default, "the default"
+
+    def number(name: str, default: float, *, minimum: float = 0.0) -> float:
+        value, source = pick(name, None)
+        if value is None:
+            return default
+        if not math.isfinite(value) or value < minimum or (value == 0 and name != "retries"):
+            kind: type[ClinecliError] = UsageError if source.startswith("--") else ConfigError
+            wanted = "0 or more" if name == "retries" else "more than 0 seconds"
+            raise kind(f"{source} must be {wanted}, not {value}")
+        return float(value)
+
+    base_url, base_url_source = pick("base_url", DEFAULT_BASE_URL, BASE_URL_VARIABLE)
+    model, model_source = pick("model", DEFAULT_MODEL, MODEL_VARIABLE)
+    return Settings(
+        base_url=parse_base_url(base_url, base_url_source),
+        base_url_source=base_url_source,
+        model=model,
+        model_source=model_source,
+        proxy=pick("proxy", None)[0],
+        ca_file=pick("ca_file", None)[0],
+        connect_timeout=number("connect_timeout", Settings.connect_timeout),
+        idle_timeout=number("idle_timeout", Settings.idle_timeout),
+        timeout=number("timeout", Settings.timeout),
+        retries=int(number("retries", Settings.retries)),
+        referer=pick("referer", None)[0],
+        title=pick("title", None)[0],
+        key_file=given.get("key_file"),
+        config_key_file=config.get("key_file"),
+        key_command=tuple(config.get("key_command", ())),
+        verbose=options.verbose,
+        quiet=options.quiet,
+    )
