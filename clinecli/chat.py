@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from clinecli.errors import ClinecliError, IncompleteError, RejectedError
 
 
-@dataclass(frozen=True)
-class ChatRequest:
+class ChatRequest(NamedTuple):
     """One chat completions request: the body's fields but for `stream`, and extra headers."""
 
     body: dict[str, Any]
@@ -71,13 +69,20 @@ class Delta(NamedTuple):
     error: ClinecliError | None = None
 
 
-@dataclass
-class ToolCall:
-    """A tool call under assembly. `arguments` is JSON text, as the model wrote it."""
+class ToolCall(NamedTuple):
+    """A whole tool call. `arguments` is JSON text, as the model wrote it."""
 
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+def _assembled(pieces: list[ToolCallPiece]) -> ToolCall:
+    return ToolCall(
+        next((piece.id for piece in pieces if piece.id), ""),
+        next((piece.name for piece in pieces if piece.name), ""),
+        "".join(piece.arguments for piece in pieces),
+    )
 
 
 class Reply:
@@ -90,7 +95,7 @@ class Reply:
     def __init__(self, *, keep_text: bool = True) -> None:
         self._keep_text = keep_text
         self._text: list[str] = []
-        self._calls: dict[int, ToolCall] = {}
+        self._calls: dict[int, list[ToolCallPiece]] = {}
         self.has_text = False
         self.has_reasoning = False
         self.finish_reason: str | None = None
@@ -110,10 +115,7 @@ class Reply:
         if reasoning:
             self.has_reasoning = True
         for piece in calls:
-            call = self._calls.setdefault(piece.position, ToolCall())
-            call.id = call.id or piece.id
-            call.name = call.name or piece.name
-            call.arguments += piece.arguments
+            self._calls.setdefault(piece.position, []).append(piece)
         if finish_reason:
             self.finish_reason = finish_reason
         if usage:
@@ -131,7 +133,7 @@ class Reply:
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The calls in the order of their index."""
-        return [self._calls[index] for index in sorted(self._calls)]
+        return [_assembled(pieces) for _, pieces in sorted(self._calls.items())]
 
     @property
     def complete(self) -> bool:

@@ -51,18 +51,18 @@ def _delta(chunk: dict[str, Any], key: str) -> Delta:
     choice = choices[0] if isinstance(choices, list) and choices else None
     usage = chunk.get("usage")
     error = chunk.get("error")
+    reply_id = chunk.get("id")
+    model = chunk.get("model")
     if not isinstance(choice, dict) or choice.get("index"):
         # A usage-only chunk, or one of a second choice (`n` above 1), which is not printed.
         return Delta(
             usage=usage if isinstance(usage, dict) else None,
-            id=text_of(chunk.get("id")) or None,
-            model=text_of(chunk.get("model")) or None,
+            id=reply_id if isinstance(reply_id, str) else None,
+            model=model if isinstance(model, str) else None,
             error=in_band_error(error) if error else None,
         )
     finish_reason = choice.get("finish_reason")
     error = error or choice.get("error")
-    if error or finish_reason == "error":
-        return Delta(error=in_band_error(error))
     part = choice.get(key) or choice.get("message" if key == "delta" else "delta")
     if not isinstance(part, dict):
         part = {}
@@ -71,10 +71,11 @@ def _delta(chunk: dict[str, Any], key: str) -> Delta:
         text_of(part.get("content")),
         text_of(part.get("reasoning") or part.get("reasoning_content")),
         _tool_calls(calls) if calls else (),
-        text_of(finish_reason) or None,
+        finish_reason if isinstance(finish_reason, str) else None,
         usage if isinstance(usage, dict) else None,
-        text_of(chunk.get("id")) or None,
-        text_of(chunk.get("model")) or None,
+        reply_id if isinstance(reply_id, str) else None,
+        model if isinstance(model, str) else None,
+        in_band_error(error) if error or finish_reason == "error" else None,
     )
 
 

@@ -105,7 +105,7 @@ def compact(data: bytes) -> bytes:
     if not data.isascii() and data[:3] == b"\xef\xbb\xbf":
         data = data[3:]
     data = _STRING_OR_SPACE.sub(lambda match: match[1] or b"", data)
-    return _CONTROL.sub(lambda match: b"\\u%04x" % match[0], data)
+    return _CONTROL.sub(lambda match: b"\\u%04x" % match[0][0], data)
 
 
 def unwrap(data: bytes) -> bytes:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from clinecli.errors import ClinecliError, ConfigError, UsageError
-from clinecli.options import NetworkOptions
+from clinecli.options import DEFAULT_MODEL, NetworkOptions
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
-DEFAULT_MODEL = "anthropic/claude-sonnet-4-6"
 API_PATH = "/api/v1"
 BASE_URL_VARIABLE = "CLINE_API_BASE_URL"
 MODEL_VARIABLE = "CLINE_MODEL"
@@ -65,8 +63,7 @@ class BaseUrl(NamedTuple):
         return self.origin + self.path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that a command needs to know before its first byte. Times are in seconds."""
 
     base_url: BaseUrl
@@ -214,17 +211,21 @@ def _near(key: str) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(_CONFIG_KEYS)}"
 
 
+_DEFAULTS: dict[str, Any] = Settings._field_defaults
+
+
 def resolve(
-    options: NetworkOptions,
+    network: NetworkOptions,
     environ: Mapping[str, str],
     config: Mapping[str, Any],
     config_path: str,
+    **chat_flags: str | None,
 ) -> Settings:
-    """Merge flags, environment and config file.
+    """Merge flags, environment and config file. `chat_flags` are `model`, `referer`, `title`.
 
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
-    given = vars(options)
+    given: dict[str, Any] = {**network._asdict(), **chat_flags}
 
     def pick(name: str, default: str | None, variable: str | None = None) -> tuple[Any, str]:
         flag = "--" + name.replace("_", "-")
@@ -256,15 +257,15 @@ def resolve(
         model_source=model_source,
         proxy=pick("proxy", None)[0],
         ca_file=pick("ca_file", None)[0],
-        connect_timeout=number("connect_timeout", Settings.connect_timeout),
-        idle_timeout=number("idle_timeout", Settings.idle_timeout),
-        timeout=number("timeout", Settings.timeout),
-        retries=int(number("retries", Settings.retries)),
+        connect_timeout=number("connect_timeout", _DEFAULTS["connect_timeout"]),
+        idle_timeout=number("idle_timeout", _DEFAULTS["idle_timeout"]),
+        timeout=number("timeout", _DEFAULTS["timeout"]),
+        retries=int(number("retries", _DEFAULTS["retries"])),
         referer=pick("referer", None)[0],
         title=pick("title", None)[0],
         key_file=given.get("key_file"),
         config_key_file=config.get("key_file"),
         key_command=tuple(config.get("key_command", ())),
-        verbose=options.verbose,
-        quiet=options.quiet,
+        verbose=network.verbose,
+        quiet=network.quiet,
     )

@@ -50,10 +50,12 @@ def load_config(environ: Mapping[str, str]) -> dict[str, Any]:
     return {} if text is None else parse_config(text, str(path))
 
 
-def load_settings(options: NetworkOptions, environ: Mapping[str, str]) -> Settings:
+def load_settings(
+    network: NetworkOptions, environ: Mapping[str, str], **chat_flags: str | None
+) -> Settings:
     """The settings: flags > environment > config file. Raises `ConfigError`, `UsageError`."""
     path = str(config_path(environ))
-    return resolve(options, environ, load_config(environ), path)
+    return resolve(network, environ, load_config(environ), path, **chat_flags)
 
 
 def find_key(settings: Settings, environ: Mapping[str, str]) -> Key:

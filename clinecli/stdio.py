@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from clinecli.errors import ClinecliError, OutputError
-from clinecli.render import error_json, error_text, sanitize, utf8
+from clinecli.report import error_json, error_text
+from clinecli.text import sanitize, utf8
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 SILENCE_SECONDS = 2.0

@@ -15,12 +15,10 @@ from clinecli.files import FileSink, append_turn, open_sink
 from clinecli.jsontext import dumps
 from clinecli.options import ChatOptions
 from clinecli.render import (
-    TextRenderer,
     curl_command,
     tool_call_line,
     usage_line,
     usage_report,
-    utf8,
 )
 from clinecli.schema import load_schema, mismatch
 from clinecli.sources import find_key, load_settings
@@ -33,6 +31,7 @@ from clinecli.stdio import (
     is_terminal,
     read_stdin,
 )
+from clinecli.text import TextRenderer, clean
 
 if TYPE_CHECKING:
     from clinecli.client import Client
@@ -43,8 +42,15 @@ class Session:
 
     def __init__(self, options: ChatOptions, *, stream: bool) -> None:
         self.options = options
-        self.messages = Messages(quiet=options.quiet, verbose=options.verbose, as_json=options.json)
-        self.settings = load_settings(options, os.environ)
+        network = options.network
+        self.messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+        self.settings = load_settings(
+            network,
+            os.environ,
+            model=options.model,
+            referer=options.referer,
+            title=options.title,
+        )
         self.validator = load_schema(options.schema) if options.schema else None
         stdin = _read_input(options, self.messages)
         self.request, self.turn = compose(options, self.settings, stdin, stream=stream)
@@ -165,13 +171,13 @@ def _read_input(options: ChatOptions, messages: Messages) -> bytes:
 
 
 def _answer(reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": utf8(reply.text).decode()}
+    message: dict[str, Any] = {"role": "assistant", "content": clean(reply.text)}
     if reply.tool_calls:
         message["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": call.name, "arguments": utf8(call.arguments).decode()},
+                "function": {"name": call.name, "arguments": clean(call.arguments)},
             }
             for call in reply.tool_calls
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,14 +39,12 @@ def _spend_limit() -> Body:
     return error_body(
         429,
         "The organization's monthly spend limit is reached",
-        **{
-            "code": "SPEND_LIMIT_EXCEEDED",
-            "limit_scope": "organization",
-            "budget_period": "monthly",
-            "limit_usd": 50.0,
-            "spent_usd": 50.12,
-            "resets_at": "2026-04-01T00:00:00Z",
-        },
+        code="SPEND_LIMIT_EXCEEDED",
+        limit_scope="organization",
+        budget_period="monthly",
+        limit_usd=50.0,
+        spent_usd=50.12,
+        resets_at="2026-04-01T00:00:00Z",
     )
 
 
@@ -61,7 +60,9 @@ FIXED: dict[str, Answer] = {
     "rejected": error_body(400, "The request was rejected: a parameter is out of range"),
     "html": Body(_PORTAL, content_type="text/html; charset=utf-8"),
     "not-json": Body(b"upstream connect error or disconnect/reset before headers\n"),
-    "redirect": Body(b"", 302, headers=(("Location", "https://login.portal.example/sign-in"),)),
+    "redirect": Body(
+        b"", 302, "text/html", (("Location", "https://login.portal.example/sign-in"),)
+    ),
     "stall": Silence(),
 }
 
@@ -69,8 +70,7 @@ FIXED: dict[str, Answer] = {
 def _cut_stream(turn: Turn) -> Answer:
     if turn.stream:
         return Stream(opening_events(turn, turn.tokens[:_FEW]))
-    document = completion(turn, turn.text, "stop")
-    return whole_answer(turn, document, cut=len(dumps(document)) // 2)
+    return whole_answer(turn, completion(turn, turn.text, "stop"), cut=True)
 
 
 def _mid_stream_error(turn: Turn) -> Answer:
@@ -160,7 +160,7 @@ def parse_fault(text: str) -> tuple[str, int | None]:
         raise UsageError(f"no such fault: {name!r}", hint=f"one of {', '.join(NAMES)}")
     if not colon:
         return name, None
-    if not (number.isascii() and number.isdecimal() and int(number)):
+    if not (re.fullmatch(r"0*[1-9][0-9]{0,8}", number)):
         raise UsageError(
             f"--fault {text}: {number!r} is not a number of requests",
             hint=f"fail the first two requests with --fault {name}:2, all with --fault {name}",

@@ -13,7 +13,7 @@ from clinecli.codec import DONE, decode_chunk
 from clinecli.commands.mock.answers import Answer, Body, Event, Stream
 from clinecli.errors import UsageError
 from clinecli.jsontext import InvalidJson, dumps, loads
-from clinecli.sse import EventTooLarge, SSEDecoder
+from clinecli.sse import SSEDecoder
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _STREAM_STARTS = (b"data:", b"event:", b":")
@@ -56,9 +56,10 @@ def split_events(body: bytes, delay: float = 0.0) -> list[Event]:
 def fold(body: bytes, delay: float = 0.0) -> Body:
     """A recorded stream as the one object that the API would have sent instead.
 
-    A stream that was cut becomes an object that is cut, one that fails an object that says so.
+    A stream that was cut becomes an object that is cut, one that fails an object that says so,
+    and one with a chunk that is not JSON that very chunk.
     """
-    decoder = SSEDecoder()
+    decoder = SSEDecoder(max_event_bytes=len(body) + 2)
     reply = Reply()
     reasoning: list[str] = []
     first: dict[str, Any] = {}
@@ -68,7 +69,10 @@ def fold(body: bytes, delay: float = 0.0) -> Body:
         if data == DONE:
             reply.done = True
             continue
-        delta = decode_chunk(data)
+        try:
+            delta = decode_chunk(data)
+        except InvalidJson:
+            return Body(data)
         first = first or loads(data)
         error = _error_of(loads(data)) if delta.error else error
         reply.add(delta)
@@ -88,12 +92,11 @@ def _document(reply: Reply, reasoning: str, created: object, error: Any) -> dict
     if reply.tool_calls:
         message["tool_calls"] = [
             {
-                "index": index,
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": call.arguments},
             }
-            for index, call in enumerate(reply.tool_calls)
+            for call in reply.tool_calls
         ]
     choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
     if error is not None:
@@ -166,15 +169,4 @@ def _exchange(item: Any, where: str) -> Exchange:
         body = response.encode() if isinstance(response, str) else dumps(response)
     except ValueError:
         raise UsageError(f"{where}: 'response' is not Unicode text", hint=_HINT) from None
-    exchange = Exchange(item["method"].upper(), item["path"], item["status"], content_type, body)
-    _check_stream(exchange, where)
-    return exchange
-
-
-def _check_stream(exchange: Exchange, where: str) -> None:
-    """Tell of a stream that cannot be folded now, not in the middle of a request."""
-    if exchange.is_stream and exchange.status == 200:
-        try:
-            fold(exchange.body)
-        except (InvalidJson, EventTooLarge) as error:
-            raise UsageError(f"{where}: its event stream cannot be read: {error}") from None
+    return Exchange(item["method"].upper(), item["path"], item["status"], content_type, body)

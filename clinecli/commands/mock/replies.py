@@ -14,6 +14,7 @@ from clinecli.commands.mock.answers import (
     Answer,
     Body,
     Event,
+    Headers,
     Stream,
     error_body,
     sse_event,
@@ -24,7 +25,8 @@ from clinecli.jsontext import dumps
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
 _QUOTED = 200
-_ROLES = {"system", "developer", "user", "assistant", "tool"}
+_TURN_ROLES = ("user", "assistant", "tool")
+_ROLES = (*_TURN_ROLES, "system", "developer")
 # A fixed time, so that a recorded run can be compared byte by byte: 2026-03-25T00:00:00Z.
 _CREATED = 1774396800
 # What a provider's own prompt template adds to a message, about.
@@ -70,9 +72,9 @@ class Turn:
 class Refused(Exception):
     """A request that breaks the API's rules; `answer` says which."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, headers: Headers = ()) -> None:
         super().__init__(message)
-        self.answer: Body = error_body(status, message)
+        self.answer: Body = error_body(status, message, headers=headers)
 
 
 _Rule = tuple[Callable[[dict[str, Any]], object], str]
@@ -159,7 +161,7 @@ def reply_text(messages: list[dict[str, Any]]) -> str:
     parts = content if isinstance(content, list) else []
     if images := sum(part["type"] == "image_url" for part in parts):
         facts += f", {_count(images, 'image')}"
-    if earlier := sum(message["role"] != "system" for message in messages[:last]):
+    if earlier := sum(message["role"] in _TURN_ROLES for message in messages[:last]):
         facts += f", after {_count(earlier, 'earlier message')}"
     whole = len(text) <= _QUOTED
     quote = text if whole else text[:_QUOTED] + "…"
@@ -221,8 +223,9 @@ def full_answer(turn: Turn, tokens: list[str] | None = None, finish_reason: str 
     return whole_answer(turn, completion(turn, "".join(tokens), finish_reason))
 
 
-def whole_answer(turn: Turn, document: dict[str, Any], cut: int = 0) -> Body:
-    """A non-streaming reply after the time that its tokens take, without its last `cut` bytes."""
+def whole_answer(turn: Turn, document: dict[str, Any], *, cut: bool = False) -> Body:
+    """A non-streaming reply after the time that its tokens take; `cut` leaves out its half."""
     data = dumps(document)
+    missing = len(data) // 2 if cut else 0
     delay = turn.delay * len(turn.tokens)
-    return Body(data[: len(data) - cut], delay=delay, missing=cut)
+    return Body(data[: len(data) - missing], delay=delay, missing=missing)
