@@ -254,7 +254,15 @@ def reference(raw: bytes) -> Events:
 
 
 TOKENS = [b"data", b"event", b"id", b"retry", b":", b" ", b"\n", b"\r", b"\r\n", b"\n\n"]
-TOKENS += [b"data: a\n", b"data: [DONE]\r\n\r\n", b": ping\n\n", BOM, "é😀".encode(), b"\xff", b"\0"]
+TOKENS += [
+    b"data: a\n",
+    b"data: [DONE]\r\n\r\n",
+    b": ping\n\n",
+    BOM,
+    "é😀".encode(),
+    b"\xff",
+    b"\0",
+]
 STREAMS = st.one_of(
     st.lists(st.sampled_from(TOKENS), max_size=40).map(b"".join),
     st.binary(max_size=60),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-_DEFAULT_MODEL = "anthropic/claude-sonnet-4-6"
+from clinecli.options import DEFAULT_MODEL
+
+
 USER_ID = "usr-mock"
 ORGANIZATION_ID = "org-mock"
 # Micro-dollars: 12.50 USD, and the 0.14 USD of debt of the API's own error example.
@@ -61,7 +63,7 @@ def _per_token(per_million: Decimal) -> str:
 
 _M = _Model
 _MODELS = (
-    _M(_DEFAULT_MODEL, "Claude Sonnet 4.6", 200_000, 64_000, "3", "15", _VISION, _REASONING),
+    _M(DEFAULT_MODEL, "Claude Sonnet 4.6", 200_000, 64_000, "3", "15", _VISION, _REASONING),
     _M("anthropic/claude-opus-4-6", "Claude Opus 4.6", 200_000, 128_000, "5", "25", _VISION,
        _REASONING),
     _M("anthropic/claude-haiku-4-5", "Claude Haiku 4.5", 200_000, 64_000, "1", "5", _VISION,
@@ -95,7 +97,7 @@ def _entries(*picks: tuple[str, str, list[str]]) -> list[dict[str, Any]]:
 
 RECOMMENDED: dict[str, Any] = {
     "recommended": _entries(
-        (_DEFAULT_MODEL, "Strong at coding and agentic work", ["BEST"]),
+        (DEFAULT_MODEL, "Strong at coding and agentic work", ["BEST"]),
         ("anthropic/claude-opus-4-6", "The most capable of its family", ["NEW"]),
         ("openai/gpt-5.3-codex", "Tuned for code", []),
         ("google/gemini-3-pro-preview", "A context of a million tokens", []),
@@ -126,7 +128,7 @@ USAGES: dict[str, Any] = {
         {
             "id": "use-mock-000001",
             "aiInferenceProviderName": "anthropic",
-            "aiModelName": _DEFAULT_MODEL,
+            "aiModelName": DEFAULT_MODEL,
             "aiModelTypeName": "chat",
             "promptTokens": 14,
             "completionTokens": 8,
@@ -144,6 +146,6 @@ USAGES: dict[str, Any] = {
 
 def cost(model: str, prompt_tokens: int, completion_tokens: int) -> float:
     """What a call costs in USD; a model that is not in the list costs what the default does."""
-    row = _BY_ID.get(model, _BY_ID[_DEFAULT_MODEL])
+    row = _BY_ID.get(model, _BY_ID[DEFAULT_MODEL])
     millionths = prompt_tokens * Decimal(row.prompt) + completion_tokens * Decimal(row.completion)
     return float(millionths / 1_000_000)
