@@ -106,7 +106,7 @@ _LIMIT = "the quota is used up: wait until it resets, or choose a model that is 
 # free models come as a plain 429 without a code, and no retry within minutes can succeed.
 _BY_PROSE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(r"free limit reached on model", re.I), _LIMIT, True),
-    (re.compile(r"reached your .*ClinePass limit", re.I | re.S), _LIMIT, True),
+    (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, True),
     (
         re.compile(r"not subscribed to required model plan", re.I),
         "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
@@ -182,13 +182,15 @@ def _build(
     retry_after: float | None,
 ) -> ClinecliError:
     error_class, title, retry_limit, hint = rule
+    # A body may be huge, and the time of a search grows with the square of its length.
+    text = body.message[:4000]
     for pattern, better_hint, is_quota in _BY_PROSE:
-        if pattern.search(body.message):
+        if pattern.search(text):
             hint = better_hint
             if is_quota and status == 429:
                 error_class, title, retry_limit = CreditError, "usage limit reached", 0
             break
-    details = [body.message] if body.message else []
+    details = [text] if text else []
     spend = [(name, body.fields.get(name)) for name in _SPEND_FIELDS]
     details += [f"{name} {value}" for name, value in spend if isinstance(value, str | int | float)]
     where = [f"HTTP {status}"] if status else []

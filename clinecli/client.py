@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 import httpcore
 import httpx
 
 from clinecli import __version__
-from clinecli.api_errors import (
-    decode_envelope_error,
-    decode_error,
-    describe_body,
-    in_band_error,
-    not_the_api,
-    one_line,
-)
-from clinecli.chat import ChatRequest, Delta
-from clinecli.codec import DONE, decode_chunk, decode_reply
+from clinecli.api_errors import decode_error, not_the_api, one_line
+from clinecli.chat import ChatRequest
+from clinecli.codec import Event, StreamReader, decode_body, json_body
 from clinecli.errors import ClinecliError, ConnectionFailed, IncompleteError
-from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
+from clinecli.jsontext import dumps
 from clinecli.network import Backend, Deadline, connection_pool
 from clinecli.proxy import choose_proxy
 from clinecli.retry import next_delay, parse_retry_after
 from clinecli.settings import Secret, Settings
-from clinecli.sse import EventTooLarge, SSEDecoder
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 CHAT_PATH = "/chat/completions"
@@ -43,20 +33,10 @@ def _ignore(*_: object) -> None:
     """The default of every callback."""
 
 
-class Event(NamedTuple):
-    """One chunk of a stream, or a whole reply: its JSON on one line, and what it says."""
-
-    raw: bytes
-    delta: Delta
-    done: bool = False
-
-
 class Client:
     """One HTTP client for one set of settings; a context manager.
 
-    `note` is told of retries and `detail` of every step. `before_read` is called whenever the
-    network may block, which is when pending output has to be out. The clock, the sleep and
-    the jitter are injected.
+    `note` is told of retries and `detail` of every step; the sleep and the jitter are injected.
     """
 
     def __init__(
@@ -67,7 +47,6 @@ class Client:
         *,
         note: Callable[[str], None] = _ignore,
         detail: Callable[[str], None] = _ignore,
-        before_read: Callable[[], None] = _ignore,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -82,7 +61,6 @@ class Client:
             settings.base_url,
             self.proxy,
             connect_timeout=settings.connect_timeout,
-            before_read=before_read,
             log=detail,
         )
         self._http = httpx.Client(
@@ -102,42 +80,52 @@ class Client:
     def complete(self, request: ChatRequest) -> Event:
         """The reply to one request, whole. Raises `ClinecliError`."""
         body = request_body(request, stream=False)
-        (event,) = self._attempts(lambda: self._post(request, body, self._read_reply), lambda: True)
-        return event
 
-    def stream(self, request: ChatRequest, may_retry: Callable[[], bool]) -> Iterator[Event]:
-        """The chunks of one streamed reply. Raises `ClinecliError`, after the chunk that tells it.
+        def once() -> Event:
+            with self._post(request, body) as response:
+                return decode_body(_read_all(response), *_origin(response))
 
-        `may_retry` says whether nothing has been put out yet: from then on no failure is
-        tried again.
+        return self._attempts(once)
+
+    def stream(
+        self,
+        request: ChatRequest,
+        consume: Callable[[list[Event]], None],
+        may_retry: Callable[[], bool],
+    ) -> None:
+        """Hand the chunks of one streamed reply to `consume`, as they arrive.
+
+        It gets all that one network read completed before the next read may block. `may_retry`
+        says whether nothing has been put out yet: from then on no failure is tried again.
+        Raises `ClinecliError`, after the chunk that tells of it.
         """
         body = request_body(request, stream=True)
-        return self._attempts(lambda: self._post(request, body, self._read_stream), may_retry)
+
+        def once() -> None:
+            with self._post(request, body) as response:
+                self._read_stream(response, consume)
+
+        self._attempts(once, may_retry)
 
     def get(self, path: str, *, with_key: bool = True) -> bytes:
-        """The body of a GET below the base URL, retried like any request.
-
-        Raises `ClinecliError`, also for a page that is not JSON.
+        """The JSON body of a GET below the base URL, out of its envelope; retried like any
+        request. Raises `ClinecliError`, also for a page that is not JSON.
         """
 
-        def once() -> Iterator[bytes]:
+        def once() -> bytes:
             headers = self._authorization() if with_key else {}
             with self._send("GET", path, headers, None) as response:
-                yield self._json_body(response)
+                return json_body(_read_all(response), *_origin(response))
 
-        (body,) = self._attempts(once, lambda: True)
-        return body
+        return self._attempts(once)
 
-    def _attempts(
-        self, once: Callable[[], Iterator[_T]], may_retry: Callable[[], bool]
-    ) -> Iterator[_T]:
+    def _attempts(self, once: Callable[[], _T], may_retry: Callable[[], bool] = lambda: True) -> _T:
         deadline = self._backend.deadline = Deadline(self._settings.timeout)
         attempt = 0
         while True:
             attempt += 1
             try:
-                yield from once()
-                return
+                return once()
             except ClinecliError as error:
                 if not may_retry():
                     raise
@@ -156,15 +144,9 @@ class Client:
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
 
-    def _post(
-        self,
-        request: ChatRequest,
-        body: bytes,
-        read: Callable[[httpx.Response], Iterator[Event]],
-    ) -> Iterator[Event]:
+    def _post(self, request: ChatRequest, body: bytes) -> AbstractContextManager[httpx.Response]:
         headers = {"Content-Type": "application/json", **dict(request.headers)}
-        with self._send("POST", CHAT_PATH, headers | self._authorization(), body) as response:
-            yield from read(response)
+        return self._send("POST", CHAT_PATH, headers | self._authorization(), body)
 
     @contextmanager
     def _send(
@@ -210,54 +192,33 @@ class Client:
             retry_after=parse_retry_after(wait, time.time()) if wait else None,
         )
 
-    def _json_body(self, response: httpx.Response) -> bytes:
-        """A body that is JSON, on one line and out of its envelope."""
-        body = _read_all(response)
-        request_id = response.headers.get("x-request-id")
-        try:
-            loads(body)
-        except InvalidJson:
-            what = describe_body(body, response.headers.get("content-type", ""))
-            raise not_the_api(what, request_id=request_id) from None
-        error = decode_envelope_error(body, request_id=request_id)
-        if error:
-            raise error
-        return unwrap(compact(body))
+    def _read_stream(
+        self, response: httpx.Response, consume: Callable[[list[Event]], None]
+    ) -> None:
+        reader = StreamReader(*_origin(response))
+        pending: list[bytes] = []
 
-    def _read_reply(self, response: httpx.Response) -> Iterator[Event]:
-        raw = self._json_body(response)
-        delta = decode_reply(raw)
-        if delta.error:
-            raise delta.error
-        yield Event(raw, delta, done=True)
+        def digest() -> None:
+            if not pending:
+                return
+            data = b"".join(pending)
+            pending.clear()
+            consume(reader.feed(data))
+            if reader.failure:
+                raise reader.failure
 
-    def _read_stream(self, response: httpx.Response) -> Iterator[Event]:
-        """The events of a stream. A server that answers with one JSON object gives one event."""
-        chunks = _body_chunks(response)
-        head = next((chunk for chunk in chunks if chunk.strip()), b"")
-        start = head.lstrip()[:1]
-        if start == b"{":
-            # A server that knows no streaming answers with the whole object.
-            whole = b"".join([head, *chunks])
-            yield from self._read_reply(httpx.Response(200, content=whole))
-            return
-        if start in (b"<", b""):
-            what = describe_body(head, response.headers.get("content-type", ""))
-            raise not_the_api(what, request_id=response.headers.get("x-request-id"))
-        decoder = SSEDecoder()
+        # HTTP frames most events as chunks of their own; taking in all that a read brought
+        # halves the work, and nothing waits while the network does.
+        self._backend.before_read = digest
         try:
-            for chunk in itertools.chain([head], chunks):
-                for data, name in decoder.feed(chunk):
-                    event = _event(data, name)
-                    yield event
-                    if event.delta.error:
-                        raise event.delta.error
-        except EventTooLarge as error:
-            raise IncompleteError(str(error)) from None
-        # What the cut left of an event may be no JSON; the reply is judged by its
-        # finish_reason, so nothing is lost by passing over it.
-        with contextlib.suppress(IncompleteError):
-            yield from (_event(data, name) for data, name in decoder.close())
+            for chunk in _body_chunks(response):
+                pending.append(chunk)
+        finally:
+            self._backend.before_read = _ignore
+            digest()
+        consume(reader.close())
+        if reader.failure:
+            raise reader.failure
 
 
 def request_body(request: ChatRequest, *, stream: bool) -> bytes:
@@ -265,18 +226,13 @@ def request_body(request: ChatRequest, *, stream: bool) -> bytes:
     return dumps({**request.body, "stream": stream})
 
 
-def _event(data: bytes, name: str) -> Event:
-    """One event of a stream. Raises `IncompleteError` when it is not JSON."""
-    if data == DONE:
-        return Event(b"", Delta(), done=True)
-    try:
-        delta = Delta(error=in_band_error(loads(data))) if name == "error" else decode_chunk(data)
-    except InvalidJson:
-        raise IncompleteError("an event of the stream is not JSON") from None
-    return Event(compact(data) if b"\n" in data else data, delta)
-
-
 _CUT = "the connection was cut before the reply was complete"
+
+
+def _origin(response: httpx.Response) -> tuple[str, str | None]:
+    """What messages say of a response: its media type and the server's request id."""
+    headers = response.headers
+    return headers.get("content-type", ""), headers.get("x-request-id")
 
 
 def _body_chunks(response: httpx.Response) -> Iterator[bytes]:

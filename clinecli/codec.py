@@ -7,13 +7,144 @@ their chunks, and the `{"success","data"}` envelope around either. Their errors 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from clinecli.api_errors import in_band_error, not_the_api, text_of
+from clinecli.api_errors import (
+    decode_envelope_error,
+    describe_body,
+    in_band_error,
+    not_the_api,
+    text_of,
+)
 from clinecli.chat import Delta, ToolCallPiece
-from clinecli.jsontext import InvalidJson, dumps, loads
+from clinecli.errors import ClinecliError, IncompleteError
+from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
+from clinecli.sse import BOM, EventTooLarge, SSEDecoder
 
 DONE = b"[DONE]"
+# What an event stream begins with, whatever its media type says.
+_SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry")
+
+
+class Event(NamedTuple):
+    """One chunk of a stream, or a whole reply: its JSON on one line, and what it says.
+
+    `done` says that the transport marks the end here; such an event may have no JSON.
+    """
+
+    raw: bytes
+    delta: Delta
+    done: bool = False
+
+
+class StreamReader:
+    """The body of a streamed reply to events, wherever the network cut it.
+
+    A server that knows no streaming answers with one JSON object: that is one event. What
+    goes wrong is kept in `failure`, so that the events before it are not lost.
+    """
+
+    def __init__(self, content_type: str = "", request_id: str | None = None) -> None:
+        self._content_type = content_type
+        self._request_id = request_id
+        self._decoder = SSEDecoder()
+        self._started = False
+        self._object: list[bytes] | None = None
+        self.failure: ClinecliError | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes."""
+        if not self._started:
+            start = data.lstrip()[:1]
+            if not start:
+                return []
+            self._started = True
+            if start == b"{":
+                self._object = []
+            elif start == b"<" or not self._looks_like_events(data):
+                self._fail_as_foreign(data)
+        if self._object is not None:
+            self._object.append(data)
+            return []
+        return [] if self.failure else self._events(data)
+
+    def close(self) -> list[Event]:
+        """The events that the end of the body completes."""
+        if self._object is not None:
+            try:
+                return [decode_body(b"".join(self._object), self._content_type, self._request_id)]
+            except ClinecliError as failure:
+                self.failure = failure
+                return []
+        if not self._started:
+            self._fail_as_foreign(b"")
+        if self.failure:
+            return []
+        events = self._events(b"\n\n")
+        # What the cut left of an event may be no JSON. The reply is judged by its
+        # finish_reason, so nothing is lost by passing over it.
+        if isinstance(self.failure, IncompleteError):
+            self.failure = None
+        return events
+
+    def _looks_like_events(self, data: bytes) -> bool:
+        if "event-stream" in self._content_type:
+            return True
+        head = data.removeprefix(BOM).lstrip()[:5]
+        return any(head.startswith(field) or field.startswith(head) for field in _SSE_FIELDS)
+
+    def _fail_as_foreign(self, data: bytes) -> None:
+        what = describe_body(data, self._content_type)
+        self.failure = not_the_api(what, request_id=self._request_id)
+
+    def _events(self, data: bytes) -> list[Event]:
+        events: list[Event] = []
+        try:
+            for payload, name in self._decoder.feed(data):
+                if payload == DONE:
+                    events.append(Event(b"", Delta(), True))
+                    continue
+                if name == "error":
+                    delta = Delta(error=in_band_error(loads(payload)))
+                else:
+                    delta = decode_chunk(payload)
+                events.append(Event(compact(payload) if b"\n" in payload else payload, delta))
+                if delta.error:
+                    self.failure = delta.error
+                    break
+        except InvalidJson:
+            self.failure = IncompleteError("an event of the stream is not JSON")
+        except EventTooLarge as error:
+            self.failure = IncompleteError(str(error))
+        return events
+
+
+def decode_body(body: bytes, content_type: str, request_id: str | None = None) -> Event:
+    """A whole non-streaming reply, out of its envelope and on one line.
+
+    Raises `IncompleteError` for what is no chat completion, and the error that it tells of.
+    """
+    raw = json_body(body, content_type, request_id)
+    delta = decode_reply(raw)
+    if delta.error:
+        raise delta.error
+    return Event(raw, delta, done=True)
+
+
+def json_body(body: bytes, content_type: str, request_id: str | None = None) -> bytes:
+    """A body that is JSON, out of its envelope and on one line.
+
+    Raises `IncompleteError` when it is not, and the error that the envelope tells of.
+    """
+    try:
+        loads(body)
+    except InvalidJson:
+        what = describe_body(body, content_type)
+        raise not_the_api(what, request_id=request_id) from None
+    error = decode_envelope_error(body, request_id=request_id)
+    if error:
+        raise error
+    return unwrap(compact(body))
 
 
 def decode_chunk(data: bytes) -> Delta:

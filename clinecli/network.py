@@ -153,15 +153,15 @@ class Backend(httpcore.NetworkBackend):
         proxy: Proxy | None,
         *,
         connect_timeout: float,
-        before_read: Callable[[], None],
         log: Callable[[str], None],
     ) -> None:
         self._hop = first_hop(base_url, proxy)
         self._tunnelled = proxy is not None and base_url.scheme == "https"
         self._connect_timeout = connect_timeout
-        self._before_read = before_read
         self._log = log
         self.deadline = Deadline(connect_timeout)
+        # Called whenever a read may block.
+        self.before_read: Callable[[], None] = lambda: None
 
     def connect_tcp(
         self,
@@ -185,10 +185,6 @@ class Backend(httpcore.NetworkBackend):
         """Seconds for the next step of setting up a connection."""
         return self.deadline.bound(self._connect_timeout)
 
-    def before_read(self) -> None:
-        """Called whenever a read may block."""
-        self._before_read()
-
     def log_tls(self, host: str, ssl_object: ssl.SSLSocket | ssl.SSLObject) -> None:
         """Say what the handshake agreed on."""
         self._log(f"* {ssl_object.version()} with {host}")
@@ -201,12 +197,19 @@ class Stream(httpcore.NetworkStream):
     """
 
     def __init__(
-        self, inner: httpcore.NetworkStream, backend: Backend, hop: Hop, *, tunnelling: bool
+        self,
+        inner: httpcore.NetworkStream,
+        backend: Backend,
+        hop: Hop,
+        *,
+        tunnelling: bool,
+        tls_host: str = "",
     ) -> None:
         self._inner = inner
         self._backend = backend
         self._hop = hop
         self._tunnelling = tunnelling
+        self._tls_host = tls_host
         self._answered = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -223,7 +226,11 @@ class Stream(httpcore.NetworkStream):
         except httpcore.ReadError as error:
             if self._answered:
                 raise
-            raise self._hung_up(error.__cause__) from None
+            cause = error.__cause__
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+                # TLS 1.3 refuses a client after the client's side of the handshake is done.
+                raise tls_failure(cause, self._tls_host) from None
+            raise self._hung_up(cause) from None
         if not data and not self._answered:
             raise self._hung_up(None)
         self._answered = True
@@ -284,7 +291,7 @@ class Stream(httpcore.NetworkStream):
         self._backend.log_tls(host, inner.get_extra_info("ssl_object"))
         # The first handshake of a tunnel through an https:// proxy is with the proxy itself.
         tunnelling = self._tunnelling and not self._answered
-        return Stream(inner, self._backend, self._hop, tunnelling=tunnelling)
+        return Stream(inner, self._backend, self._hop, tunnelling=tunnelling, tls_host=host)
 
     def close(self) -> None:
         self._inner.close()

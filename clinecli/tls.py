@@ -51,7 +51,11 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
     # Authority Key Identifier (verify code 85), which the system's own store accepts.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     kind = ConfigError if source == "--ca-file" else TlsError
-    if capath and not Path(capath).is_dir():
+    # Anchors that the user names are trusted as they are, also an intermediate CA: as curl does,
+    # and Python 3.13 by default.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # OpenSSL takes a list of directories.
+    if capath and not any(Path(path).is_dir() for path in capath.split(os.pathsep)):
         raise TlsError(f"SSL_CERT_DIR is not a directory: {capath}", hint="correct or unset it")
     try:
         context.load_verify_locations(cafile, capath)
@@ -97,6 +101,12 @@ def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
             f"{host} does not speak TLS on this port",
             code="plain_text",
             hint="check the port of the base URL; https:// needs a TLS port",
+        )
+    if reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+        return TlsError(
+            f"{host} asks for a client certificate, which clinecli does not have",
+            code="client_certificate",
+            hint="check the base URL: the API itself asks for none",
         )
     if isinstance(error, ssl.SSLError) and reason and "EOF" not in reason:
         return TlsError(f"the TLS handshake with {host} failed: {reason}", code="handshake")

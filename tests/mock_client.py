@@ -60,12 +60,13 @@ def send(
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     used = connection or connect(base_url)
     headers = {"Authorization": key} if key is not None else {}
-    used.request(method or ("GET" if data is None else "POST"), f"/api/v1{path}", data, headers)
-    response = used.getresponse()
-    got = Got(response.status, response.headers, response.read())
-    if connection is None:
-        used.close()
-    return got
+    try:
+        used.request(method or ("GET" if data is None else "POST"), f"/api/v1{path}", data, headers)
+        response = used.getresponse()
+        return Got(response.status, response.headers, response.read())
+    finally:
+        if connection is None:
+            used.close()
 
 
 def raw_post(body: Any, version: str = "1.1") -> bytes:

@@ -28,48 +28,50 @@ def user(content: object) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+
+
+USER_CONTENT: dict[str, tuple[Any, bool]] = {
+    "text": ([user("hi")], True),
+    "text-with-space-around": ([user(" \n hi \n")], True),
+    "zero": ([user("0")], True),
+    "after-a-system-message": ([{"role": "system", "content": "be brief"}, user("hi")], True),
+    "before-an-assistant-message": (
+        [user("hi"), {"role": "assistant", "content": "hello"}],
+        True,
+    ),
+    "one-of-two": ([user(""), user("hi")], True),
+    "text-part": ([user([{"type": "text", "text": "hi"}])], True),
+    "image-part": ([user([IMAGE])], True),
+    "image-and-empty-text": ([user([{"type": "text", "text": " "}, IMAGE])], True),
+    "unknown-part": ([user([{"type": "file", "file": {}}])], True),
+    "empty": ([user("")], False),
+    "white-space": ([user(" \t\r\n\v\f")], False),
+    "unicode-white-space": ([user("\u00a0\u2003\u3000\u2028")], False),
+    "null": ([user(None)], False),
+    "number": ([user(7)], False),
+    "dict": ([user({"type": "text", "text": "hi"})], False),
+    "no-content": ([{"role": "user"}], False),
+    "no-parts": ([user([])], False),
+    "empty-text-part": ([user([{"type": "text", "text": ""}])], False),
+    "blank-text-parts": ([user([{"type": "text", "text": " \n"}] * 2)], False),
+    "text-part-without-text": ([user([{"type": "text"}])], False),
+    "text-part-null": ([user([{"type": "text", "text": None}])], False),
+    "parts-of-junk": ([user(["hi", None, 1, []])], False),
+    "only-system": ([{"role": "system", "content": "hi"}], False),
+    "only-assistant": ([{"role": "assistant", "content": "hi"}], False),
+    "role-missing": ([{"content": "hi"}], False),
+    "role-in-capitals": ([{"role": "USER", "content": "hi"}], False),
+    "no-messages": ([], False),
+    "messages-null": (None, False),
+    "messages-a-dict": ({"0": user("hi")}, False),
+    "messages-a-string": ("hi", False),
+    "messages-of-junk": ([None, "user", 1, []], False),
+}
+
+
 class TestUserContent:
-    IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
-
-    CASES: dict[str, tuple[Any, bool]] = {
-        "text": ([user("hi")], True),
-        "text-with-space-around": ([user(" \n hi \n")], True),
-        "zero": ([user("0")], True),
-        "after-a-system-message": ([{"role": "system", "content": "be brief"}, user("hi")], True),
-        "before-an-assistant-message": (
-            [user("hi"), {"role": "assistant", "content": "hello"}],
-            True,
-        ),
-        "one-of-two": ([user(""), user("hi")], True),
-        "text-part": ([user([{"type": "text", "text": "hi"}])], True),
-        "image-part": ([user([IMAGE])], True),
-        "image-and-empty-text": ([user([{"type": "text", "text": " "}, IMAGE])], True),
-        "unknown-part": ([user([{"type": "file", "file": {}}])], True),
-        "empty": ([user("")], False),
-        "white-space": ([user(" \t\r\n\v\f")], False),
-        "unicode-white-space": ([user("\u00a0\u2003\u3000\u2028")], False),
-        "null": ([user(None)], False),
-        "number": ([user(7)], False),
-        "dict": ([user({"type": "text", "text": "hi"})], False),
-        "no-content": ([{"role": "user"}], False),
-        "no-parts": ([user([])], False),
-        "empty-text-part": ([user([{"type": "text", "text": ""}])], False),
-        "blank-text-parts": ([user([{"type": "text", "text": " \n"}] * 2)], False),
-        "text-part-without-text": ([user([{"type": "text"}])], False),
-        "text-part-null": ([user([{"type": "text", "text": None}])], False),
-        "parts-of-junk": ([user(["hi", None, 1, []])], False),
-        "only-system": ([{"role": "system", "content": "hi"}], False),
-        "only-assistant": ([{"role": "assistant", "content": "hi"}], False),
-        "role-missing": ([{"content": "hi"}], False),
-        "role-in-capitals": ([{"role": "USER", "content": "hi"}], False),
-        "no-messages": ([], False),
-        "messages-null": (None, False),
-        "messages-a-dict": ({"0": user("hi")}, False),
-        "messages-a-string": ("hi", False),
-        "messages-of-junk": ([None, "user", 1, []], False),
-    }
-
-    @pytest.mark.parametrize(("messages", "expected"), CASES.values(), ids=CASES)
+    @pytest.mark.parametrize(("messages", "expected"), USER_CONTENT.values(), ids=USER_CONTENT)
     def test_table(self, messages: Any, expected: bool) -> None:
         assert ChatRequest({"model": "m", "messages": messages}).has_user_content is expected
 
@@ -105,7 +107,7 @@ class TestFolding:
         reply = Reply()
         assert (reply.text, reply.tool_calls, reply.usage) == ("", [], None)
         assert (reply.id, reply.model, reply.finish_reason) == (None, None, None)
-        assert not (reply.complete or reply.has_text or reply.has_reasoning)
+        assert (reply.complete, reply.has_text, reply.has_reasoning) == (False, False, False)
 
     def test_text_in_pieces(self) -> None:
         reply = fold(Delta("a"), Delta(""), Delta(" \n"), Delta("😀"))

@@ -79,6 +79,7 @@ DECISIONS: dict[str, tuple[ClinecliError, int, int, float, float, float | None]]
     ids=DECISIONS,
 )
 def test_decision(
+    *,
     error: ClinecliError,
     attempt: int,
     retries: int,

@@ -182,30 +182,32 @@ def test_an_event_of_very_many_lines() -> None:
     assert decode(*pieces) == [ev(b"\n".join([b"x"] * 50_000))]
 
 
+# Each is one event, or the beginning of one, that outgrows 64 bytes.
+TOO_LARGE: dict[str, bytes] = {
+    "one-line": b"data: " + b"x" * 70 + b"\n\n",
+    "line-without-an-end": b"data: " + b"x" * 70,
+    "comment-without-an-end": b":" + b"x" * 70,
+    "field-without-colon": b"x" * 70,
+    "many-lines": b"data: xxxxxxx\n" * 12,
+    "many-lines-crlf": b"data: xxxxxxx\r\n" * 12,
+    "many-empty-lines": b"data\n" * 70,
+    "many-lines-then-an-unfinished-one": b"data: xxxxxxx\n" * 5 + b"data: " + b"x" * 40,
+    "after-a-good-event": b"data: a\n\ndata: " + b"x" * 70,
+}
+
+
+# No single event is over the cap, however long the stream is.
+FITS: dict[str, tuple[bytes, int]] = {
+    "many-events": (b"data: " + b"x" * 50 + b"\n\n", 50),
+    "many-events-of-lines": (b"data: xxxxx\ndata: xxxxx\n\n", 50),
+    "many-comments-in-one-event": (b": " + b"x" * 40 + b"\n", 0),
+    "many-fields-in-one-event": (b"foo: " + b"x" * 40 + b"\n", 0),
+    "many-blank-lines": (b"\r\n", 0),
+}
+
+
 class TestCap:
     CAP = 64
-
-    # Each is one event, or the beginning of one, that outgrows 64 bytes.
-    TOO_LARGE: dict[str, bytes] = {
-        "one-line": b"data: " + b"x" * 70 + b"\n\n",
-        "line-without-an-end": b"data: " + b"x" * 70,
-        "comment-without-an-end": b":" + b"x" * 70,
-        "field-without-colon": b"x" * 70,
-        "many-lines": b"data: xxxxxxx\n" * 12,
-        "many-lines-crlf": b"data: xxxxxxx\r\n" * 12,
-        "many-empty-lines": b"data\n" * 70,
-        "many-lines-then-an-unfinished-one": b"data: xxxxxxx\n" * 5 + b"data: " + b"x" * 40,
-        "after-a-good-event": b"data: a\n\ndata: " + b"x" * 70,
-    }
-
-    # No single event is over the cap, however long the stream is.
-    FITS: dict[str, tuple[bytes, int]] = {
-        "many-events": (b"data: " + b"x" * 50 + b"\n\n", 50),
-        "many-events-of-lines": (b"data: xxxxx\ndata: xxxxx\n\n", 50),
-        "many-comments-in-one-event": (b": " + b"x" * 40 + b"\n", 0),
-        "many-fields-in-one-event": (b"foo: " + b"x" * 40 + b"\n", 0),
-        "many-blank-lines": (b"\r\n", 0),
-    }
 
     def _feed(self, *chunks: bytes) -> Events:
         decoder = SSEDecoder(max_event_bytes=self.CAP)

@@ -99,7 +99,6 @@ class Session:
                 os.environ,
                 note=note,
                 detail=self.messages.detail,
-                before_read=self.sink.flush,
             ) as client:
                 self.messages.start_progress(label)
                 yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clinecli.codec import Event
 from clinecli.commands._chat import Session
 from clinecli.errors import ExitStatus
 from clinecli.options import ChatOptions
@@ -13,26 +14,31 @@ def run(options: ChatOptions) -> int:
     if session.preview():
         return ExitStatus.OK
     with session.open() as client:
-        reply, sink, as_json = session.reply, session.sink, options.json
+        reply, sink, messages = session.reply, session.sink, session.messages
         renderer = session.renderer()
         thinking = session.reasoning_renderer() if options.reasoning else None
-        try:
-            for raw, delta, done in client.stream(session.request, lambda: not sink.started):
-                if done:
-                    reply.done = True
+
+        def consume(events: list[Event]) -> None:
+            text: list[str] = []
+            for raw, delta, done in events:
+                reply.done = reply.done or done
                 reply.add(delta)
                 if thinking and delta.reasoning:
-                    session.messages.data(thinking.render(delta.reasoning))
-                if as_json:
-                    if raw:
-                        session.messages.stop_progress()
-                        sink.write(raw + b"\n")
+                    messages.data(thinking.render(delta.reasoning))
+                if options.json:
+                    sink.write(raw + b"\n" if raw else b"")
                 elif delta.text:
-                    session.messages.stop_progress()
-                    sink.write(renderer.render(delta.text))
+                    text.append(delta.text)
+            sink.write(renderer.render("".join(text)))
+            if sink.started:
+                messages.stop_progress()
+            sink.flush()
+
+        try:
+            client.stream(session.request, consume, lambda: not sink.started)
         finally:
             if thinking:
-                session.messages.data(thinking.finish())
+                messages.data(thinking.finish())
             sink.write(renderer.finish())
         session.finish()
     return ExitStatus.OK

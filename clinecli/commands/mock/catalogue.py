@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from clinecli.options import DEFAULT_MODEL
 
-
 USER_ID = "usr-mock"
 ORGANIZATION_ID = "org-mock"
 # Micro-dollars: 12.50 USD, and the 0.14 USD of debt of the API's own error example.

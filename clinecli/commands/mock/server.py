@@ -17,8 +17,8 @@ from clinecli.commands.mock.api import Call, MockApi
 from clinecli.errors import UsageError
 
 HOST = "127.0.0.1"
-# How soon the accepting thread notices that it is to stop.
-_POLL_SECONDS = 0.05
+# How soon the accepting thread notices that it is to stop, where nothing wakes it.
+_POLL_SECONDS = 0.1
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -72,9 +72,12 @@ class _Http(ThreadingHTTPServer):
     def listen(self, port: int) -> None:
         """Bind, and listen unless every connection is to be refused. Raises `OSError`."""
         self.server_address = (HOST, port)
+        deaf = self.api.scenario.faults.refuses_all
+        # A port that nobody listens on is not reserved when it may be reused.
+        self.allow_reuse_address = not deaf
         # Not HTTPServer's own, which asks the resolver for the name of the address.
         TCPServer.server_bind(self)
-        if not self.api.scenario.faults.refuses_all:
+        if not deaf:
             self.server_activate()
 
     def serve(self) -> None:
@@ -88,6 +91,9 @@ class _Http(ThreadingHTTPServer):
         """End `serve`, every delay and every connection."""
         self.stopping.set()
         if not self.api.scenario.faults.refuses_all:
+            # On Linux this ends the wait for connections at once.
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
             self.shutdown()
         with self._lock:
             for connection in self._open:
@@ -146,6 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         """Tell of a request that could not even be read, as JSON like every error."""
         self.close_connection = True
+        # Otherwise an unreadable request counts as HTTP/0.9, which has no status line.
+        self.request_version = self.protocol_version
         self._send_body(error_body(int(code), message or "malformed request"))
 
     def version_string(self) -> str:
