@@ -16,8 +16,9 @@ from typer.core import TyperGroup
 
 from clinecli import __version__
 from clinecli.declarations import COMMANDS, NETWORK, CommandSpec
-from clinecli.errors import ExitStatus
+from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options import NetworkOptions
+from clinecli.stdio import STDERR, is_terminal
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 _PLAIN: dict[str, Any] = {
@@ -25,6 +26,20 @@ _PLAIN: dict[str, Any] = {
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
 }
+
+
+# What `doctor` can look into further, and for whom.
+_ASKING = frozenset({"ask", "stream", "models"})
+_DIAGNOSED = frozenset(
+    {
+        ExitStatus.CONFIG,
+        ExitStatus.AUTH,
+        ExitStatus.CREDIT,
+        ExitStatus.CONNECTION,
+        ExitStatus.TLS,
+        ExitStatus.INCOMPLETE,
+    }
+)
 
 
 class Invocation(NamedTuple):
@@ -37,7 +52,28 @@ class Invocation(NamedTuple):
     def run(self) -> int:
         """Run the command and return its exit status. Raises `ClinecliError`."""
         module = import_module(f"clinecli.commands.{self.name}")
-        return int(module.run(self.options))
+        try:
+            return int(module.run(self.options))
+        except ClinecliError as error:
+            if self.name in _ASKING and error.status in _DIAGNOSED:
+                network: NetworkOptions = self.options.network
+                if network.verbose or is_terminal(STDERR):
+                    command = doctor_command(network, live=error.status == ExitStatus.INCOMPLETE)
+                    error.hint = f"{error.hint}; {command} looks further"
+            raise
+
+
+def doctor_command(network: NetworkOptions, *, live: bool) -> str:
+    """The command line that diagnoses what a call with these options met."""
+    import shlex
+
+    words = ["clinecli", "doctor", *(["--live"] if live else [])]
+    for name in ("base_url", "key_file", "proxy", "ca_file"):
+        value = getattr(network, name)
+        # A proxy URL may carry a password, which must not be shown.
+        if value is not None and not (name == "proxy" and "@" in value):
+            words += [f"--{name.replace('_', '-')}", shlex.quote(value)]
+    return f"`{' '.join(words)}`"
 
 
 _EXIT_STATUSES = "\n".join(

@@ -15,7 +15,7 @@ from clinecli import __version__
 from clinecli.api_errors import decode_error, not_the_api, one_line
 from clinecli.chat import ChatRequest
 from clinecli.codec import Event, StreamReader, decode_body, json_body
-from clinecli.errors import ClinecliError, ConnectionFailed, IncompleteError
+from clinecli.errors import ClinecliError, ConnectionFailed, ExitStatus, IncompleteError
 from clinecli.jsontext import dumps
 from clinecli.network import Backend, Deadline, connection_pool
 from clinecli.proxy import choose_proxy
@@ -35,6 +35,8 @@ def _ignore(*_: object) -> None:
 
 class Client:
     """One HTTP client for one set of settings; a context manager.
+
+    `request_id` is the server's name for the latest request, where it gave one.
 
     `note` is told of retries and `detail` of every step; the sleep and the jitter are injected.
     """
@@ -57,6 +59,7 @@ class Client:
         self._sleep = sleep
         self._jitter = jitter
         self.proxy = choose_proxy(settings.base_url, settings.proxy, environ)
+        self.request_id: str | None = None
         self._backend = Backend(
             settings.base_url,
             self.proxy,
@@ -163,7 +166,7 @@ class Client:
         with _translated(not_the_api("something that is not HTTP")):
             response = self._http.send(request, stream=True)
         try:
-            request_id = response.headers.get("x-request-id")
+            self.request_id = request_id = response.headers.get("x-request-id")
             self._detail(
                 f"< {response.status_code} {response.headers.get('content-type', '')}"
                 f"{f' request {request_id}' if request_id else ''}"
@@ -173,6 +176,11 @@ class Client:
                 if response.status_code >= 300:
                     raise self._failure(response)
                 yield response
+        except ClinecliError as error:
+            if error.status >= ExitStatus.AUTH:
+                error.came_with(self.request_id)
+            raise
+        else:
             self._detail(f"* done after {(time.monotonic() - started) * 1000:.0f} ms")
         finally:
             response.close()

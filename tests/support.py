@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -53,6 +54,15 @@ def no_traceback(done: subprocess.CompletedProcess[bytes]) -> None:
     assert KEY.encode() not in done.stdout + done.stderr
 
 
+def failure(done: subprocess.CompletedProcess[bytes], status: int) -> tuple[str, str]:
+    """Message and hint of a run that failed as every failure should: two lines, no more."""
+    no_traceback(done)
+    assert done.returncode == status, done
+    lines = re.fullmatch(rb"clinecli: error: ([^\n]+)\nclinecli: hint: ([^\n]+)\n", done.stderr)
+    assert lines, done.stderr.decode()
+    return lines[1].decode(), lines[2].decode()
+
+
 def response(
     body: bytes, *, status: str = "200 OK", content_type: str = "application/json", **headers: str
 ) -> bytes:
@@ -83,6 +93,11 @@ def delta(text: str | None = None, **choice: Any) -> bytes:
 
 STOP = delta(finish_reason="stop")
 DONE = b"data: [DONE]\n\n"
+
+
+def event_stream(*events: bytes) -> bytes:
+    """A streamed response, whole; each event is an HTTP chunk of its own."""
+    return STREAM_HEAD + b"".join(map(http_chunk, events)) + http_chunk(b"")
 
 
 def completion(text: str | None, finish_reason: str | None = "stop", **extra: Any) -> bytes:

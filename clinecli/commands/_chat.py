@@ -100,6 +100,7 @@ class Session:
                 note=note,
                 detail=self.messages.detail,
             ) as client:
+                self._client = client
                 self.messages.start_progress(label)
                 yield client
         finally:
@@ -134,6 +135,7 @@ class Session:
         if options.usage and (reply.usage or not failure):
             self._usage()
         if failure:
+            failure.came_with(self._client.request_id)
             raise failure
 
     def _tool_calls(self) -> None:
