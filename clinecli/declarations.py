@@ -196,7 +196,7 @@ COMMANDS: dict[str, CommandSpec] = {
         MODELS,
         "List the models that can be asked.",
         "In a pipe: id, context length, input and output price in USD per million tokens and "
-        "tags, separated by tabs.",
+        "tags, separated by tabs. Status 1 when no model matches. The list is cached for a day.",
     ),
     "doctor": CommandSpec(
         DoctorOptions,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinecli.chat import Reply
 from clinecli.compose import compose, has_input, reads_stdin
-from clinecli.errors import UsageError
+from clinecli.errors import RejectedError, UsageError
 from clinecli.files import FileSink, append_turn, open_sink
 from clinecli.jsontext import dumps
 from clinecli.options import ChatOptions
@@ -88,6 +88,8 @@ class Session:
         label = f"waiting for {self.request.body['model']}"
 
         def note(text: str) -> None:
+            # What a failed attempt left behind must not complete the next one.
+            self.reply.clear()
             self.messages.note(text)
             self.messages.start_progress(label)
 
@@ -103,6 +105,10 @@ class Session:
                 self._client = client
                 self.messages.start_progress(label)
                 yield client
+        except RejectedError as error:
+            if error.http_status == 404:
+                error.hint = _did_you_mean(str(self.request.body["model"])) or error.hint
+            raise
         finally:
             self.messages.stop_progress()
             self.sink.discard()
@@ -169,6 +175,13 @@ def _read_input(options: ChatOptions, messages: Messages) -> bytes:
         messages.note("waiting for stdin, which is silent; --no-stdin does not read it")
 
     return read_stdin(hint if has_input(options) and not asked_for else None)
+
+
+def _did_you_mean(model: str) -> str:
+    from clinecli.model_cache import nearest
+
+    names = nearest(model, os.environ)
+    return f"the nearest models: {', '.join(names)} (`clinecli models` lists all)" if names else ""
 
 
 def _answer(reply: Reply) -> dict[str, Any]:

@@ -1,0 +1,212 @@
+"""`models`: what can be asked, from the API or from the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+
+from clinecli.catalogue import Model, json_array, merge
+from clinecli.errors import (
+    AuthError,
+    ClinecliError,
+    ConnectionFailed,
+    ExitStatus,
+    RejectedError,
+    TransientError,
+    UsageError,
+)
+from clinecli.listing import check, ids, lines, select, table, terminal_json
+from clinecli.model_cache import CachedModels, load, save
+from clinecli.options import ModelsOptions
+from clinecli.settings import KEY_HINT, Secret, Settings
+from clinecli.sources import key_readers, load_settings
+from clinecli.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.text import sanitize, utf8
+
+CLINE_PATH = "/ai/cline/models"
+RECOMMENDED_PATH = "/ai/cline/recommended-models"
+OPENAI_PATH = "/models"
+# The recommended list only adds tags: it is not worth waiting for long.
+RECOMMENDED_SECONDS = 10.0
+_WAITING = "waiting for the list of models"
+# As grep does; no error, since nothing failed.
+NOTHING_FOUND = 1
+
+
+def run(options: ModelsOptions) -> int:
+    """Print the models that match; status 1 when none does. Raises `ClinecliError`."""
+    network = options.network
+    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    check(options)
+    settings = load_settings(network, os.environ)
+    sink = StdoutSink()
+    models = _models(options, settings, messages)
+    found = select(models, options)
+    sink.write(utf8(_layout(found, options)))
+    sink.commit()
+    if not found:
+        filters = f"none of {len(models)} models matches" if models else "there are no models"
+        messages.note(filters)
+        return NOTHING_FOUND
+    return ExitStatus.OK
+
+
+def _layout(models: list[Model], options: ModelsOptions) -> str:
+    terminal = is_terminal(STDOUT)
+    if options.json:
+        text = json_array(models) + "\n"
+        return terminal_json(text) if terminal else text
+    if options.ids:
+        return sanitize(ids(models)) if terminal else ids(models)
+    if not terminal:
+        return lines(models)
+    return table(models, shutil.get_terminal_size().columns) if models else ""
+
+
+def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> list[Model]:
+    """From the cache where it is fresh, or all that there may be; else from the API."""
+    base_url = str(settings.base_url)
+    cached = load(os.environ)
+    if cached and cached.base_url != base_url:
+        messages.detail(f"* the cached models are those of {cached.base_url}")
+        cached = None
+    if options.offline and not cached:
+        raise UsageError(
+            f"no list of models of {base_url} is cached", hint="run it once without --offline"
+        )
+    now = time.time()
+    if cached and (options.offline or (cached.is_fresh(now) and not options.refresh)):
+        messages.detail(f"* models from the cache, {_age(cached, now)} old")
+        return cached.models
+    try:
+        fetcher = _Fetcher(settings, messages)
+        models = fetcher.models()
+    except (ConnectionFailed, TransientError) as error:
+        if cached:
+            error.hint += f"; --offline lists the models as they were {_age(cached, now)} ago"
+        raise
+    _save(CachedModels(base_url, now, models, fetcher.is_complete), messages)
+    return models
+
+
+def _age(cached: CachedModels, now: float) -> str:
+    hours = max(0.0, now - cached.time) / 3600
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _save(fetched: CachedModels, messages: Messages) -> None:
+    if not fetched.models:
+        return
+    try:
+        save(fetched, os.environ)
+    except OSError as error:
+        messages.detail(f"* the models are not cached: {error.strerror}")
+
+
+class _Fetcher:
+    """The requests of one listing: within the time of one call, and with a key or without.
+
+    `is_complete` is false when the recommended models could not be had.
+    """
+
+    def __init__(self, settings: Settings, messages: Messages) -> None:
+        self.is_complete = True
+        self._settings = settings
+        self._messages = messages
+        self._end = time.monotonic() + settings.timeout
+        self._key = _key(settings, messages)
+
+    def models(self) -> list[Model]:
+        """The merged list. Raises `ClinecliError`."""
+        try:
+            return self._fetch()
+        finally:
+            self._messages.stop_progress()
+
+    def _fetch(self) -> list[Model]:
+        try:
+            listed = self._get(CLINE_PATH)
+        except RejectedError as error:
+            if error.http_status != 404:
+                raise
+        else:
+            return merge(listed, self._recommended())
+        try:
+            return merge(self._get(OPENAI_PATH))
+        except RejectedError as error:
+            if error.http_status == 404:
+                error.hint = (
+                    f"check the base URL: {self._settings.base_url} lists its models neither "
+                    f"at {CLINE_PATH} nor at {OPENAI_PATH}"
+                )
+            raise
+
+    def _recommended(self) -> bytes:
+        try:
+            return self._get(RECOMMENDED_PATH, RECOMMENDED_SECONDS, retries=0)
+        except ClinecliError as error:
+            if error.http_status != 404:
+                self.is_complete = False
+                self._messages.note(f"without the recommended models: {error.message}")
+            return b"{}"
+
+    def _get(self, path: str, seconds: float | None = None, retries: int | None = None) -> bytes:
+        """A list, with the key where there is one and it is not refused."""
+        settings = self._settings
+        if retries is not None:
+            settings = settings._replace(retries=retries)
+        try:
+            return self._send(path, settings, seconds)
+        except AuthError as error:
+            if not self._key:
+                raise _key_wanted(error) from None
+            refused = error
+        key, self._key = self._key, None
+        try:
+            body = self._send(path, settings, seconds)
+        except AuthError:
+            raise refused from None
+        except ClinecliError:
+            self._key = key
+            raise
+        self._messages.note(f"listed without the key: {refused.message}")
+        return body
+
+    def _send(self, path: str, settings: Settings, seconds: float | None) -> bytes:
+        from clinecli.client import Client
+
+        left = max(self._end - time.monotonic(), 0.001)
+        with Client(
+            settings._replace(timeout=left if seconds is None else min(left, seconds)),
+            self._key,
+            os.environ,
+            note=self._note,
+            detail=self._messages.detail,
+        ) as client:
+            self._messages.start_progress(_WAITING)
+            return client.get(path)
+
+    def _note(self, text: str) -> None:
+        self._messages.note(text)
+        self._messages.start_progress(_WAITING)
+
+
+def _key(settings: Settings, messages: Messages) -> Secret | None:
+    """The key of the first source that has one. Raises `ConfigError` for a malformed one."""
+    for read in key_readers(settings, os.environ):
+        key = read()
+        if key:
+            messages.detail(f"* key from {key.source}")
+            return key.secret
+    return None
+
+
+def _key_wanted(error: AuthError) -> AuthError:
+    return AuthError(
+        f"there is no API key, and the server lists no models without one: {error.message}",
+        hint=KEY_HINT,
+        http_status=error.http_status,
+        code=error.code,
+        request_id=error.request_id,
+    )
