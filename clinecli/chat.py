@@ -94,6 +94,10 @@ class Reply:
 
     def __init__(self, *, keep_text: bool = True) -> None:
         self._keep_text = keep_text
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: another attempt begins."""
         self._text: list[str] = []
         self._calls: dict[int, list[ToolCallPiece]] = {}
         self.has_text = False

@@ -6,7 +6,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -15,7 +16,13 @@ from clinecli import __version__
 from clinecli.api_errors import decode_error, not_the_api, one_line
 from clinecli.chat import ChatRequest
 from clinecli.codec import Event, StreamReader, decode_body, json_body
-from clinecli.errors import ClinecliError, ConnectionFailed, ExitStatus, IncompleteError
+from clinecli.errors import (
+    ClinecliError,
+    ConnectionFailed,
+    ExitStatus,
+    IncompleteError,
+    TransientError,
+)
 from clinecli.jsontext import dumps
 from clinecli.network import Backend, Deadline, connection_pool
 from clinecli.proxy import choose_proxy
@@ -24,6 +31,8 @@ from clinecli.settings import Secret, Settings
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 CHAT_PATH = "/chat/completions"
+HTTPX_VERSION = httpx.__version__
+_MIN_KEY_CHARACTERS = 8
 
 
 _T = TypeVar("_T")
@@ -33,10 +42,26 @@ def _ignore(*_: object) -> None:
     """The default of every callback."""
 
 
+class _StreamDone(Exception):
+    """The end mark was read: nothing is gained by waiting for the end of the body."""
+
+
+class Answer(NamedTuple):
+    """What a server answered, whatever its status. `failure` is what `Client.get` would raise for
+    it, `seconds` the time until its head was there."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    failure: ClinecliError | None
+
+
 class Client:
     """One HTTP client for one set of settings; a context manager.
 
-    `request_id` is the server's name for the latest request, where it gave one.
+    `request_id` is the server's name for the latest request, where it gave one. `timeout` is in
+    seconds for each call, retries included.
 
     `note` is told of retries and `detail` of every step; the sleep and the jitter are injected.
     """
@@ -49,18 +74,20 @@ class Client:
         *,
         note: Callable[[str], None] = _ignore,
         detail: Callable[[str], None] = _ignore,
+        backend: type[Backend] = Backend,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._key = key
         self._note = note
-        self._detail = detail
+        self._log = detail
         self._sleep = sleep
         self._jitter = jitter
-        self.proxy = choose_proxy(settings.base_url, settings.proxy, environ)
+        self.proxy = choose_proxy(settings.base_url, settings.proxy, environ, settings.config_proxy)
         self.request_id: str | None = None
-        self._backend = Backend(
+        self.timeout = settings.timeout
+        self._backend = backend(
             settings.base_url,
             self.proxy,
             connect_timeout=settings.connect_timeout,
@@ -122,14 +149,37 @@ class Client:
 
         return self._attempts(once)
 
+    def probe(
+        self, method: str, path: str, body: bytes | None = None, *, with_key: bool = True
+    ) -> Answer:
+        """One exchange below the base URL, tried once, whatever its status. Raises
+        `ClinecliError` when there is no whole answer."""
+        self._backend.deadline = Deadline(self.timeout)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers |= self._authorization() if with_key else {}
+        started = time.monotonic()
+        with self._send(method, path, headers, body, any_status=True) as response:
+            seconds = time.monotonic() - started
+            data = _read_all(response)
+            failure: ClinecliError | None = None
+            try:
+                if response.status_code >= 300:
+                    raise self._failure(response, data)
+                json_body(data, *_origin(response))
+            except ClinecliError as error:
+                failure = error
+            return Answer(response.status_code, response.headers, data, seconds, failure)
+
     def _attempts(self, once: Callable[[], _T], may_retry: Callable[[], bool] = lambda: True) -> _T:
-        deadline = self._backend.deadline = Deadline(self._settings.timeout)
+        deadline = self._backend.deadline = Deadline(self.timeout)
         attempt = 0
         while True:
             attempt += 1
             try:
                 return once()
             except ClinecliError as error:
+                error.message = self._redacted(error.message)
+                error.code = error.code and self._redacted(error.code)
                 if not may_retry():
                     raise
                 delay = next_delay(
@@ -144,6 +194,15 @@ class Client:
                 self._note(f"{error.message}; trying again in {delay:.1f} s ({attempt})")
             self._sleep(delay)
 
+    def _detail(self, text: str) -> None:
+        self._log(self._redacted(text))
+
+    def _redacted(self, text: str) -> str:
+        """`text` without the key, which a server's message may quote."""
+        key = self._key.reveal() if self._key else ""
+        # A dummy key for a local server may be part of an ordinary word.
+        return text.replace(key, "[key]") if len(key) >= _MIN_KEY_CHARACTERS else text
+
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
 
@@ -153,9 +212,15 @@ class Client:
 
     @contextmanager
     def _send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        *,
+        any_status: bool = False,
     ) -> Iterator[httpx.Response]:
-        """Send one request and give the response, when its status is a success."""
+        """Send one request and give the response, when its status is a success or `any_status`."""
         url = f"{self._settings.base_url}{path}"
         key = "with the key" if "Authorization" in headers else "without a key"
         self._detail(f"> {method} {url} ({len(body or b'')} bytes, {key})")
@@ -163,17 +228,22 @@ class Client:
         # httpx would refuse a header value that is not ASCII; RFC 9110 allows its bytes.
         raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         request = self._http.build_request(method, url, headers=raw_headers, content=body)
-        with _translated(not_the_api("something that is not HTTP")):
-            response = self._http.send(request, stream=True)
         try:
-            self.request_id = request_id = response.headers.get("x-request-id")
+            with _translated(not_the_api("something that is not HTTP")), _tunnel(self._backend):
+                response = self._http.send(request, stream=True)
+        except (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError):
+            # httpx reads the target of a redirect even when it is not to be followed.
+            raise not_the_api("a redirect to a malformed URL") from None
+        try:
+            request_id = one_line(response.headers.get("x-request-id", ""), 100)
+            self.request_id = self._redacted(request_id) or None
             self._detail(
                 f"< {response.status_code} {response.headers.get('content-type', '')}"
                 f"{f' request {request_id}' if request_id else ''}"
                 f" after {(time.monotonic() - started) * 1000:.0f} ms"
             )
-            with _translated(IncompleteError(_CUT, request_id=request_id)):
-                if response.status_code >= 300:
+            with _translated(IncompleteError(_CUT)):
+                if response.status_code >= 300 and not any_status:
                     raise self._failure(response)
                 yield response
         except ClinecliError as error:
@@ -185,17 +255,18 @@ class Client:
         finally:
             response.close()
 
-    def _failure(self, response: httpx.Response) -> ClinecliError:
+    def _failure(self, response: httpx.Response, body: bytes | None = None) -> ClinecliError:
+        """What a status that is no success means. The body is read, unless it has been."""
         status, headers = response.status_code, response.headers
         request_id = headers.get("x-request-id")
         if status < 400:
-            target = httpx.URL(headers.get("location", "")).host if "location" in headers else ""
+            target = _host(headers.get("location", ""))
             where = f" to {target}" if target else ""
             return not_the_api(f"a redirect{where} (HTTP {status})", request_id=request_id)
         wait = headers.get("retry-after")
         return decode_error(
             status,
-            _read_all(response),
+            _read_all(response) if body is None else body,
             request_id=request_id,
             retry_after=parse_retry_after(wait, time.time()) if wait else None,
         )
@@ -214,16 +285,25 @@ class Client:
             consume(reader.feed(data))
             if reader.failure:
                 raise reader.failure
+            if reader.done:
+                raise _StreamDone
 
         # HTTP frames most events as chunks of their own; taking in all that a read brought
         # halves the work, and nothing waits while the network does.
         self._backend.before_read = digest
         try:
-            for chunk in _body_chunks(response):
-                pending.append(chunk)
-        finally:
-            self._backend.before_read = _ignore
-            digest()
+            try:
+                for chunk in _body_chunks(response):
+                    pending.append(chunk)
+            finally:
+                self._backend.before_read = _ignore
+                digest()
+        except _StreamDone:
+            return
+        except (httpcore.RemoteProtocolError, httpcore.ReadError, TransientError):
+            # A reply that has told its end is complete, whatever becomes of the connection.
+            if reader.failure or not reader.complete:
+                raise
         consume(reader.close())
         if reader.failure:
             raise reader.failure
@@ -232,6 +312,14 @@ class Client:
 def request_body(request: ChatRequest, *, stream: bool) -> bytes:
     """The exact bytes of a request. Raises `ValueError` for text that is not Unicode."""
     return dumps({**request.body, "stream": stream})
+
+
+def _host(location: str) -> str:
+    """The host of a redirect's target, as far as it names one."""
+    try:
+        return one_line(urlsplit(location).hostname or "", 100)
+    except ValueError:
+        return ""
 
 
 _CUT = "the connection was cut before the reply was complete"
@@ -268,8 +356,6 @@ def _translated(protocol_error: ClinecliError) -> Iterator[None]:
     """
     try:
         yield
-    except httpcore.ProxyError as error:
-        raise _proxy_failure(str(error)) from None
     except (httpcore.RemoteProtocolError, httpcore.ReadError):
         raise protocol_error from None
     except httpcore.WriteError:
@@ -278,17 +364,43 @@ def _translated(protocol_error: ClinecliError) -> Iterator[None]:
         raise IncompleteError("the reply's compression is damaged") from None
 
 
-def _proxy_failure(answer: str) -> ConnectionFailed:
+@contextmanager
+def _tunnel(backend: Backend) -> Iterator[None]:
+    """Tell of a proxy that does not open the tunnel."""
+    try:
+        yield
+    except httpcore.ProxyError as error:
+        raise _proxy_failure(backend.hop.name, str(error)) from None
+    except (httpcore.RemoteProtocolError, httpcore.ReadError):
+        if not backend.tunnelling:
+            raise
+        raise ConnectionFailed(
+            f"{backend.hop.name} did not answer to CONNECT as an HTTP proxy does",
+            code="proxy",
+            hint="check the proxy's host and port",
+        ) from None
+
+
+_PROXY_ANSWERS = {
+    "403": (
+        "refused the connection",
+        "the proxy does not allow this host: ask its operator, or use another proxy",
+    ),
+    "407": (
+        "asks for valid credentials",
+        "put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
+    ),
+}
+
+
+def _proxy_failure(proxy: str, answer: str) -> ConnectionFailed:
     """The proxy's answer to CONNECT, which httpcore words as `407 Reason`."""
     status = answer[:3]
-    hints = {
-        "407": "put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
-        "403": "the proxy does not allow this host: ask its operator, or use another proxy",
-    }
+    what, hint = _PROXY_ANSWERS.get(status, ("refused the connection", None))
     return ConnectionFailed(
-        f"the proxy refused the connection: {one_line(answer)}",
+        f"{proxy} {what}: {one_line(answer)}",
         code=f"proxy_{status}",
-        hint=hints.get(status),
+        hint=hint,
         http_status=int(status) if status.isdecimal() else None,
         retry_limit=0 if status.startswith("4") else None,
     )

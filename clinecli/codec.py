@@ -24,6 +24,7 @@ from clinecli.sse import BOM, EventTooLarge, SSEDecoder
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry")
+_HEAD_BYTES = max(map(len, _SSE_FIELDS))
 
 
 class Event(NamedTuple):
@@ -49,66 +50,79 @@ class StreamReader:
         self._request_id = request_id
         self._decoder = SSEDecoder()
         self._started = False
+        self._head = b""
         self._object: list[bytes] | None = None
+        # Whether a `finish_reason` was seen, and the end mark.
+        self.complete = False
+        self.done = False
         self.failure: ClinecliError | None = None
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes."""
+        """The events that `data` completes: none after the end mark or a failure."""
         if not self._started:
-            start = data.lstrip()[:1]
-            if not start:
+            # Held back until it tells what follows, wherever the network cut it.
+            data = self._head = (self._head + data).lstrip().removeprefix(BOM).lstrip()
+            if len(data) < _HEAD_BYTES:
                 return []
-            self._started = True
-            if start == b"{":
-                self._object = []
-            elif start == b"<" or not self._looks_like_events(data):
-                self._fail_as_foreign(data)
-        if self._object is not None:
-            self._object.append(data)
-            return []
-        return [] if self.failure else self._events(data)
+            self._start()
+        return self._take(data)
 
     def close(self) -> list[Event]:
         """The events that the end of the body completes."""
+        events: list[Event] = []
+        if not self._started:
+            self._start()
+            events = self._take(self._head)
         if self._object is not None:
             try:
                 return [decode_body(b"".join(self._object), self._content_type, self._request_id)]
             except ClinecliError as failure:
                 self.failure = failure
                 return []
-        if not self._started:
-            self._fail_as_foreign(b"")
-        if self.failure:
-            return []
-        events = self._events(b"\n\n")
+        if self.done or self.failure:
+            return events
+        events += self._events(b"\n\n")
         # What the cut left of an event may be no JSON. The reply is judged by its
         # finish_reason, so nothing is lost by passing over it.
         if isinstance(self.failure, IncompleteError):
             self.failure = None
         return events
 
-    def _looks_like_events(self, data: bytes) -> bool:
-        if "event-stream" in self._content_type:
-            return True
-        head = data.removeprefix(BOM).lstrip()[:5]
-        return any(head.startswith(field) or field.startswith(head) for field in _SSE_FIELDS)
+    def _start(self) -> None:
+        """Tell by its head what the body is."""
+        self._started = True
+        head = self._head
+        typed = "event-stream" in self._content_type and head and head[:1] != b"<"
+        if head[:1] == b"{":
+            self._object = []
+        elif not typed and not head.startswith(_SSE_FIELDS):
+            what = describe_body(head, self._content_type)
+            self.failure = not_the_api(what, request_id=self._request_id)
 
-    def _fail_as_foreign(self, data: bytes) -> None:
-        what = describe_body(data, self._content_type)
-        self.failure = not_the_api(what, request_id=self._request_id)
+    def _take(self, data: bytes) -> list[Event]:
+        if self._object is not None:
+            self._object.append(data)
+            return []
+        return [] if self.done or self.failure else self._events(data)
 
     def _events(self, data: bytes) -> list[Event]:
         events: list[Event] = []
         try:
             for payload, name in self._decoder.feed(data):
                 if payload == DONE:
+                    self.done = self.complete = True
                     events.append(Event(b"", Delta(), True))
+                    break
+                if not payload:
+                    # Some servers keep the connection alive with empty events.
                     continue
                 if name == "error":
                     delta = Delta(error=in_band_error(loads(payload)))
                 else:
                     delta = decode_chunk(payload)
                 events.append(Event(compact(payload) if b"\n" in payload else payload, delta))
+                if delta.finish_reason:
+                    self.complete = True
                 if delta.error:
                     self.failure = delta.error
                     break
@@ -125,7 +139,10 @@ def decode_body(body: bytes, content_type: str, request_id: str | None = None) -
     Raises `IncompleteError` for what is no chat completion, and the error that it tells of.
     """
     raw = json_body(body, content_type, request_id)
-    delta = decode_reply(raw)
+    try:
+        delta = decode_reply(raw)
+    except InvalidJson as error:
+        raise IncompleteError(f"the reply cannot be read: {error}") from None
     if delta.error:
         raise delta.error
     return Event(raw, delta, done=True)

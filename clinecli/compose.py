@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -27,10 +28,12 @@ _RESERVED = {
 
 
 class Composed(NamedTuple):
-    """A request, and the messages of it that a thread file does not have yet."""
+    """A request, the messages of it that a thread file does not have yet, and the JSON of
+    `--schema`."""
 
     request: ChatRequest
     turn: list[dict[str, Any]]
+    schema: Any = None
 
 
 def reads_stdin(options: ChatOptions) -> bool:
@@ -68,14 +71,16 @@ def compose(options: ChatOptions, settings: Settings, stdin: bytes, *, stream: b
         kept = thread
     body: dict[str, Any] = {}
     if "model" not in whole or options.model:
-        body["model"] = settings.model
+        body["model"] = _argument(settings.model, settings.model_source)
     body = {**whole, **body, "messages": [*system, *earlier, *kept, *turn]}
-    body.update(_fields(options))
+    # Read once: it may be a pipe, as in --schema <(COMMAND).
+    schema = parse_json(read_text(options.schema), options.schema) if options.schema else None
+    body.update(_fields(options, schema))
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
     request = ChatRequest(body, _headers(settings))
     _check(request)
-    return Composed(request, turn if thread else [*system, *turn])
+    return Composed(request, turn if thread else [*system, *turn], schema)
 
 
 def _whole_request(options: ChatOptions, stdin: bytes) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def _whole_request(options: ChatOptions, stdin: bytes) -> dict[str, Any]:
 
 def _array(value: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise UsageError(f"{name} must be an array of objects")
+        raise UsageError(f"{name} must be an array of objects", hint="write it like [{…}, {…}]")
     return value
 
 
@@ -133,23 +138,23 @@ def _system(options: ChatOptions) -> list[dict[str, Any]]:
 
 
 def _argument(text: str, name: str) -> str:
-    """An argument as text: what is not UTF-8 reaches Python as lone surrogates (PEP 383)."""
-    if not text.isascii():
-        decode_text(text.encode("utf-8", "surrogateescape"), name)
-    return text
+    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
+    (PEP 383). Raises `UsageError` when they are not UTF-8 either."""
+    return decode_text(text.encode("utf-8", "surrogateescape"), name)
 
 
-def _fields(options: ChatOptions) -> dict[str, Any]:
+def _fields(options: ChatOptions, schema: Any) -> dict[str, Any]:
     """The body's fields that have flags, `--param` last."""
     fields: dict[str, Any] = {}
     if options.temperature is not None:
+        if math.isnan(options.temperature):
+            raise UsageError("--temperature is not a number", hint="it goes from 0 to 2")
         fields["temperature"] = options.temperature
     if options.max_tokens is not None:
         fields["max_tokens"] = options.max_tokens
     if options.tools:
         fields["tools"] = _array(parse_json(read_text(options.tools), options.tools), options.tools)
     if options.schema:
-        schema = parse_json(read_text(options.schema), options.schema)
         fields["response_format"] = _response_format(schema)
     for param in options.param or []:
         name, value = _parse_param(param)
@@ -165,13 +170,13 @@ def _response_format(schema: Any) -> dict[str, Any]:
 
 def _parse_param(text: str) -> tuple[str, Any]:
     """`KEY=VALUE`: JSON where it parses, else a string."""
+    text = _argument(text, "--param")
     name, separator, value = text.partition("=")
     name = name.strip()
     if not separator or not name:
         raise UsageError(f"--param takes KEY=VALUE, not '{text}'", hint="e.g. -p top_p=0.9")
     if name in _RESERVED:
         raise UsageError(f"--param cannot set '{name}'", hint=_RESERVED[name])
-    _argument(text, "--param")
     try:
         return name, loads_exact(value)
     except ValueError:
@@ -180,11 +185,16 @@ def _parse_param(text: str) -> tuple[str, Any]:
 
 def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The API's optional headers for usage logs."""
-    given = (("HTTP-Referer", settings.referer), ("X-Title", settings.title))
-    for name, value in given:
-        if value and not value.isprintable():
-            raise UsageError(f"the value for {name} has control characters")
-    return tuple((name, value.strip()) for name, value in given if value)
+    headers = []
+    for name, value in (("HTTP-Referer", settings.referer), ("X-Title", settings.title)):
+        text = _argument(value or "", f"the value for {name}").strip()
+        if not text.isprintable():
+            raise UsageError(
+                f"the value for {name} has control characters", hint="give it as one line of text"
+            )
+        if text:
+            headers.append((name, text))
+    return tuple(headers)
 
 
 def _check(request: ChatRequest) -> None:
@@ -192,8 +202,8 @@ def _check(request: ChatRequest) -> None:
         raise EmptyMessageError("there is no user message with content: nothing was sent")
     try:
         dumps(request.body)
-    except ValueError:
+    except ValueError as error:
         raise UsageError(
-            "the input holds text that is not Unicode (a lone surrogate such as \\ud83d)",
-            hint="correct the escape in the file",
+            f"the input cannot be sent as JSON: {error}",
+            hint="correct the file: \\ud83d alone is no text, and 254 levels are deep enough",
         ) from None

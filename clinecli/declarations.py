@@ -203,7 +203,8 @@ COMMANDS: dict[str, CommandSpec] = {
         DOCTOR,
         "Find out why nothing works, and what to do.",
         "Checks settings, key, network, account and credit, in this order, names the root "
-        "cause, and exits with its status.",
+        "cause, and exits with its status. A network stage has 3 s (--connect-timeout), all of "
+        "them have 15 s (--timeout), and nothing is tried twice.",
     ),
     "mock": CommandSpec(
         MockOptions,

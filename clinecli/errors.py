@@ -90,9 +90,10 @@ class ClinecliError(Exception):
 
     def came_with(self, request_id: str | None) -> None:
         """Name the server's request in the message, unless that is done already."""
-        if request_id and not self.request_id:
+        if request_id:
             self.request_id = request_id
-            self.message += f" (request {request_id})"
+            if request_id not in self.message:
+                self.message += f" (request {request_id})"
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `--json` prints under `error`."""

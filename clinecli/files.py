@@ -14,7 +14,8 @@ from typing import Any
 
 from clinecli.errors import OutputError, UsageError
 from clinecli.jsontext import dumps, loads_exact
-from clinecli.stdio import ClosedPipe, StdoutSink, write_all
+from clinecli.stdio import ClosedPipe, StdoutSink, is_terminal, write_all
+from clinecli.text import escape_json
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 _SIGNATURES = (
@@ -24,6 +25,8 @@ _SIGNATURES = (
     (b"GIF89a", 0, "image/gif"),
     (b"WEBP", 8, "image/webp"),
 )
+# Open files of the process: what stands in them already must stay.
+_DESCRIPTORS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")
 
 
 def decode_text(data: bytes, name: str) -> str:
@@ -42,7 +45,12 @@ def read_bytes(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {_reason(error)}") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: Exception) -> UsageError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or "not a valid path"
+    return UsageError(f"cannot read {path}: {reason}", hint="check the path and its permissions")
 
 
 def read_text(path: str) -> str:
@@ -55,7 +63,9 @@ def parse_json(text: str, name: str) -> Any:
     try:
         return loads_exact(text.removeprefix("\ufeff"))
     except ValueError as error:
-        raise UsageError(f"{name} is not JSON: {error}") from None
+        raise UsageError(
+            f"{name} is not JSON: {error}", hint="correct it there; `jq .` checks it"
+        ) from None
 
 
 def image_url(image: str) -> str:
@@ -68,20 +78,28 @@ def image_url(image: str) -> str:
     try:
         size = Path(image).stat().st_size
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {image}: {_reason(error)}") from None
+        raise _unreadable(image, error) from None
     data = read_bytes(image) if size <= MAX_IMAGE_BYTES else b""
     if max(size, len(data)) > MAX_IMAGE_BYTES:
         raise UsageError(
             f"{image} is {size / 1048576:.1f} MiB: images may have {MAX_IMAGE_BYTES >> 20} MiB",
             hint="scale it down, or pass its URL",
         )
-    for signature, offset, media_type in _SIGNATURES:
-        if data[offset : offset + len(signature)] == signature:
-            return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    media_type = image_type(data)
+    if media_type:
+        return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
     raise UsageError(
         f"{image} is not a PNG, JPEG, GIF or WebP image",
         hint="attach text with --file, or convert the image",
     )
+
+
+def image_type(data: bytes) -> str | None:
+    """The media type of a PNG, JPEG, GIF or WebP image, by its signature; None for all else."""
+    for signature, offset, media_type in _SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return media_type
+    return None
 
 
 class FileSink:
@@ -98,19 +116,21 @@ class FileSink:
         self._path = Path(os.path.realpath(path))
         self._temporary: str | None = None
         try:
-            self._mode = self._path.stat().st_mode
+            # Not of `_path`: a pipe behind /dev/stdout has no path.
+            self._mode = os.stat(path).st_mode  # noqa: PTH116
         except OSError:
             self._mode = stat.S_IFREG
         try:
-            if stat.S_ISREG(self._mode):
+            if stat.S_ISREG(self._mode) and not path.startswith(_DESCRIPTORS):
                 self._open_temporary()
             else:
-                self._fd = os.open(self._path, os.O_WRONLY)
+                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise OutputError(
                 f"cannot write {path}: {error.strerror}",
                 hint="choose another place with --output: nothing was sent",
             ) from None
+        self.terminal = is_terminal(self._fd)
 
     def _open_temporary(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
@@ -129,7 +149,7 @@ class FileSink:
         """Write at once: nobody watches a temporary file."""
         self.started = self.started or bool(data)
         try:
-            write_all(self._fd, data)
+            write_all(self._fd, escape_json(data) if self.terminal else data)
         except BrokenPipeError:
             raise ClosedPipe from None
         except OSError as error:
@@ -216,7 +236,3 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or "not a valid path"

@@ -91,7 +91,7 @@ def resolve(hop: Hop, timeout: float) -> list[str]:
     hint = "check the name in the base URL or the proxy variables, and the network"
     if not outcome:
         raise ConnectionFailed(
-            f"DNS did not answer for {hop.name} within {timeout:.3g} s", code="dns_timeout"
+            f"DNS did not answer for {hop.name} within {_rounded(timeout)} s", code="dns_timeout"
         )
     found = outcome[0]
     if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
@@ -137,11 +137,17 @@ def _connect_failure(hop: Hop, failure: Exception | None, timeout: float) -> Con
         )
     if isinstance(failure, httpcore.ConnectTimeout) or number == errno.ETIMEDOUT:
         return ConnectionFailed(
-            f"{hop.name} did not accept the connection within {timeout:g} s (--connect-timeout)",
+            f"{hop.name} did not accept the connection within {_rounded(timeout)} s "
+            "(--connect-timeout)",
             code="connect_timeout",
         )
     reason = os.strerror(number) if number else "no address"
     return ConnectionFailed(f"cannot reach {hop.name}: {reason}", code="unreachable")
+
+
+def _rounded(seconds: float | None) -> str:
+    """Seconds for a message: what earlier steps took of a timeout is of no interest."""
+    return f"{max(round(seconds or 0, 1), 0.1):g}"
 
 
 class Backend(httpcore.NetworkBackend):
@@ -155,8 +161,10 @@ class Backend(httpcore.NetworkBackend):
         connect_timeout: float,
         log: Callable[[str], None],
     ) -> None:
-        self._hop = first_hop(base_url, proxy)
+        self.hop = first_hop(base_url, proxy)
         self._tunnelled = proxy is not None and base_url.scheme == "https"
+        # Whether the proxy has yet to answer to CONNECT: it is the one that fails then.
+        self.tunnelling = False
         self._connect_timeout = connect_timeout
         self._log = log
         self.deadline = Deadline(connect_timeout)
@@ -172,18 +180,23 @@ class Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Resolve and connect. Raises `ConnectionFailed`."""
-        hop = self._hop
+        hop = self.hop
+        self.tunnelling = self._tunnelled
         limit = Deadline(self.deadline.bound(self._connect_timeout))
         addresses = resolve(hop, limit.seconds)
         stream = connect(hop, addresses, max(limit.remaining(), 0.001), self.deadline)
         peer = stream.get_extra_info("server_addr")
         took = (limit.seconds - limit.remaining()) * 1000
         self._log(f"* connected to {hop.name} at {peer[0]} in {took:.0f} ms")
-        return Stream(stream, self, hop, tunnelling=self._tunnelled)
+        return Stream(stream, self)
 
     def connect_timeout(self) -> float:
         """Seconds for the next step of setting up a connection."""
         return self.deadline.bound(self._connect_timeout)
+
+    def before_tls(self, context: ssl.SSLContext, *, with_proxy: bool) -> ssl.SSLContext:
+        """The trust for the handshake that is about to begin, with the proxy itself or the API."""
+        return context
 
     def log_tls(self, host: str, ssl_object: ssl.SSLSocket | ssl.SSLObject) -> None:
         """Say what the handshake agreed on."""
@@ -191,24 +204,11 @@ class Backend(httpcore.NetworkBackend):
 
 
 class Stream(httpcore.NetworkStream):
-    """A connection whose every call is bounded by the deadline.
+    """A connection whose every call is bounded by the deadline. `tls_host` is its TLS peer."""
 
-    While `tunnelling`, the proxy has yet to answer to CONNECT: it is the one that fails then.
-    """
-
-    def __init__(
-        self,
-        inner: httpcore.NetworkStream,
-        backend: Backend,
-        hop: Hop,
-        *,
-        tunnelling: bool,
-        tls_host: str = "",
-    ) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, backend: Backend, tls_host: str = "") -> None:
         self._inner = inner
         self._backend = backend
-        self._hop = hop
-        self._tunnelling = tunnelling
         self._tls_host = tls_host
         self._answered = False
 
@@ -217,12 +217,12 @@ class Stream(httpcore.NetworkStream):
         past the deadline, `ConnectionFailed` when the peer goes before it has answered."""
         backend = self._backend
         backend.before_read()
-        if self._tunnelling:
+        if backend.tunnelling:
             timeout = backend.connect_timeout()
         try:
             data = self._inner.read(max_bytes, backend.deadline.bound(timeout))
         except httpcore.ReadTimeout:
-            raise self._read_timeout(timeout) from None
+            raise self._timed_out(timeout, "sent") from None
         except httpcore.ReadError as error:
             if self._answered:
                 raise
@@ -236,16 +236,16 @@ class Stream(httpcore.NetworkStream):
         self._answered = True
         return data
 
-    def _read_timeout(self, timeout: float | None) -> ClinecliError:
-        if self._tunnelling:
+    def _timed_out(self, timeout: float | None, what: str) -> ClinecliError:
+        if self._backend.tunnelling:
             return ConnectionFailed(
-                f"{self._hop.name} did not answer to CONNECT within {timeout:g} s",
+                f"{self._backend.hop.name} did not answer to CONNECT within {_rounded(timeout)} s",
                 code="proxy",
             )
         if self._backend.deadline.remaining() <= 0:
             return self._backend.deadline.exceeded()
         return TransientError(
-            f"the server sent nothing for {timeout:g} s (--idle-timeout)",
+            f"the server {what} nothing for {timeout:g} s (--idle-timeout)",
             code="timeout",
             hint="raise --idle-timeout, or try again later",
             retry_limit=1,
@@ -254,8 +254,8 @@ class Stream(httpcore.NetworkStream):
     def _hung_up(self, cause: BaseException | None) -> ConnectionFailed:
         how = "reset" if isinstance(cause, ConnectionResetError) else "closed"
         return ConnectionFailed(
-            f"{self._hop.name} {how} the connection without an answer",
-            code="proxy" if self._tunnelling else "closed",
+            f"{self._backend.hop.name} {how} the connection without an answer",
+            code="proxy" if self._backend.tunnelling else "closed",
         )
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -266,7 +266,11 @@ class Stream(httpcore.NetworkStream):
             try:
                 self._inner.write(bytes(view[start : start + _WRITE_BYTES]), limit)
             except httpcore.WriteTimeout:
-                raise self._read_timeout(timeout) from None
+                if self._inner.get_extra_info("is_readable"):
+                    # An early answer, such as 413, of a server that reads no further. httpcore
+                    # takes a broken write as the sign to look for one.
+                    raise httpcore.WriteError from None
+                raise self._timed_out(timeout, "read") from None
 
     def start_tls(
         self,
@@ -275,23 +279,26 @@ class Stream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Raises `TlsError`, and `ConnectionFailed` for a handshake that takes too long."""
-        host = server_hostname or self._hop.host
-        limit = self._backend.connect_timeout()
+        backend = self._backend
+        host = server_hostname or backend.hop.host
+        # Without an answer yet, it is an https:// proxy: CONNECT is to come.
+        with_proxy = backend.tunnelling and not self._answered
+        ssl_context = backend.before_tls(ssl_context, with_proxy=with_proxy)
+        limit = backend.connect_timeout()
         try:
             inner = self._inner.start_tls(ssl_context, server_hostname, limit)
         except httpcore.ConnectTimeout:
             raise ConnectionFailed(
-                f"the TLS handshake with {host} did not finish within {limit:.3g} s "
+                f"the TLS handshake with {host} did not finish within {_rounded(limit)} s "
                 "(--connect-timeout)",
                 code="connect_timeout",
             ) from None
         except (httpcore.ConnectError, OSError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             raise tls_failure(cause, host) from None
-        self._backend.log_tls(host, inner.get_extra_info("ssl_object"))
-        # The first handshake of a tunnel through an https:// proxy is with the proxy itself.
-        tunnelling = self._tunnelling and not self._answered
-        return Stream(inner, self._backend, self._hop, tunnelling=tunnelling, tls_host=host)
+        backend.tunnelling = with_proxy
+        backend.log_tls(host, inner.get_extra_info("ssl_object"))
+        return Stream(inner, backend, host)
 
     def close(self) -> None:
         self._inner.close()
@@ -308,10 +315,12 @@ def connection_pool(
     context = trust(settings.ca_file, environ) if "https" in schemes else None
     if not proxy:
         return httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
-    password = proxy.password.reveal() if proxy.password else ""
+    credentials = (proxy.username or "", proxy.password.reveal() if proxy.password else "")
+    # httpcore takes text for ASCII; RFC 7617 asks for UTF-8.
+    user, password = (text.encode("utf-8", "surrogateescape") for text in credentials)
     return httpcore.HTTPProxy(
         httpcore.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
-        proxy_auth=(proxy.username, password) if proxy.username is not None else None,
+        proxy_auth=(user, password) if proxy.username is not None else None,
         ssl_context=context,
         proxy_ssl_context=context if proxy.scheme == "https" else None,
         network_backend=backend,

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# `list` is a field below, which would hide the type in the annotation of another.
+Words = list[str]
 DEFAULT_MODEL = "anthropic/claude-sonnet-4-6"
 
 
@@ -93,7 +95,7 @@ class DoctorOptions(NamedTuple):
     """Flags of `doctor`."""
 
     network: NetworkOptions = NetworkOptions()
-    checks: list[str] | None = None
+    checks: Words | None = None
     json: bool = False
     live: bool = False
     request: str | None = None

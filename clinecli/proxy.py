@@ -32,22 +32,21 @@ class Proxy(NamedTuple):
 
 
 def choose_proxy(
-    base_url: BaseUrl, configured: str | None, environ: Mapping[str, str]
+    base_url: BaseUrl, flag: str | None, environ: Mapping[str, str], config: str | None = None
 ) -> Proxy | None:
     """The hop to `base_url`, or None for a direct connection.
 
-    `configured` (flag or config file; empty means none) outranks the variables and NO_PROXY.
-    Raises `ConnectionFailed` for a proxy that cannot be used, and `ConfigError` when the key
-    would reach a far proxy in plain text.
+    The flag (empty means none) outranks the variables and NO_PROXY, and these outrank the
+    config file. Raises `ConnectionFailed` for a proxy that cannot be used, and `ConfigError`
+    when the key would reach a far proxy in plain text.
     """
     found: Proxy | None = None
-    if configured is not None:
-        found = parse_proxy(configured, "--proxy") if configured.strip() else None
-    else:
-        for variable, value in proxy_variables(base_url.scheme, environ):
-            if not bypassed(base_url.host, base_url.port, no_proxy(environ)[1]):
-                found = parse_proxy(value, variable)
-            break
+    if flag is not None:
+        found = parse_proxy(flag, "--proxy") if flag.strip() else None
+    elif not bypassed(base_url.host, base_url.port, no_proxy(environ)[1]):
+        candidates = [*proxy_variables(base_url.scheme, environ)]
+        candidates += [("proxy of the config file", config)] if config else []
+        found = parse_proxy(candidates[0][1], candidates[0][0]) if candidates else None
     if found and base_url.scheme == "http" and not is_loopback(found.host):
         raise ConfigError(
             f"the proxy {found} from {found.source} would see the key in plain text",
@@ -83,12 +82,19 @@ def parse_proxy(text: str, source: str) -> Proxy:
     """Read `[scheme://][user:password@]host[:port]`. Raises `ConnectionFailed`."""
     text = text.strip()
     hint = f"set {source} to http://HOST:PORT, or unset it"
+    if "@" in text:
+        hint = (
+            f"set {source} to http://USER:PASSWORD@HOST:PORT, special characters "
+            "percent-encoded (# is %23), or unset it"
+        )
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         host, port = parts.hostname, parts.port
+        # A password that is not encoded may end the host early: it must not be shown as one.
+        rest = parts.path + parts.query + parts.fragment
     except ValueError:
         host = None
-    if not host or not host.isascii() or any(c.isspace() for c in text):
+    if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
         raise ConnectionFailed(
             f"the proxy URL from {source} is malformed", hint=hint, retry_limit=0
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from clinecli.jsontext import dumps
@@ -14,28 +16,57 @@ if TYPE_CHECKING:
     from clinecli.settings import Settings
 
 
-def tool_call_line(call: ToolCall) -> bytes:
-    """A tool call as one JSON line, in the shape of the API's `tool_calls` entries."""
+def tool_call_entry(call: ToolCall) -> dict[str, Any]:
+    """A tool call in the shape of the API's `tool_calls` entries."""
     function = {"name": clean(call.name), "arguments": clean(call.arguments)}
-    return dumps({"id": clean(call.id), "type": "function", "function": function}) + b"\n"
+    return {"id": clean(call.id), "type": "function", "function": function}
 
 
-_FENCE = re.compile(
-    r"^ {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<code>.*?)^ {0,3}(?P=fence)[`~]*[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
+def tool_call_line(call: ToolCall) -> bytes:
+    """A tool call as one JSON line."""
+    return dumps(tool_call_entry(call)) + b"\n"
+
+
+_LIST_ITEM = re.compile(r" *(?:[-*+]|[0-9]{1,9}[.)])(?: |$)")
+_FENCE = re.compile(r"(?: *(?:[-*+]|[0-9]{1,9}[.)])(?= ))* *(?P<marks>`{3,}(?!.*`)|~{3,})")
 
 
 def first_code_block(text: str) -> str | None:
-    """What stands inside the first fenced code block (CommonMark 4.5); None without one."""
-    match = _FENCE.search(text.replace("\r\n", "\n"))
-    return match["code"] if match else None
+    """What stands inside the first fenced code block (CommonMark 4.5), its indentation removed.
+
+    None without one; a block without its closing fence is taken as cut off and does not count.
+    In a list, a fence may be indented at will: items that have paragraphs are not followed.
+    """
+    lines = iter(text.replace("\r\n", "\n").split("\n"))
+    in_list = False
+    for line in lines:
+        in_list = bool(_LIST_ITEM.match(line)) or (in_list and line[:1] in {"", " "})
+        fence = _FENCE.match(line)
+        if fence and (in_list or fence.start("marks") <= 3):
+            return _until_fence(lines, fence["marks"], fence.start("marks"), in_list=in_list)
+    return None
 
 
-def usage_report(reply: Reply, seconds: float) -> dict[str, Any]:
+def _until_fence(lines: Iterator[str], marks: str, indent: int, *, in_list: bool) -> str | None:
+    widest = indent + 3 if in_list else 3
+    end = re.compile(f" {{0,{widest}}}{marks}{marks[0]}*[ \t]*")
+    code: list[str] = []
+    for line in lines:
+        if end.fullmatch(line):
+            return "".join(code)
+        code.append(f"{line[:indent].lstrip(' ')}{line[indent:]}\n")
+    return None
+
+
+def usage_json(reply: Reply, seconds: float) -> bytes:
     """What `--usage --json` prints. `cost` is in USD; the API's own fields are kept."""
     usage = reply.usage or {}
-    return {"usage": usage, "model": reply.model, "id": reply.id, "seconds": round(seconds, 3)}
+    report = {"usage": usage, "model": reply.model, "id": reply.id, "seconds": round(seconds, 3)}
+    try:
+        return dumps(report)
+    except ValueError:
+        # What the parser forgives: lone surrogates, integers of more than 64 bits.
+        return json.dumps(report).encode()
 
 
 def usage_line(reply: Reply, seconds: float) -> str:
@@ -50,7 +81,7 @@ def usage_line(reply: Reply, seconds: float) -> str:
     if isinstance(cost, int | float):
         parts.append(f"${cost:.6f}")
     parts += [str(value) for value in (reply.model, reply.id) if value]
-    return sanitize(", ".join([*parts, f"{seconds:.1f} s"])).replace("\n", " ")
+    return clean(sanitize(", ".join([*parts, f"{seconds:.1f} s"])).replace("\n", " "))
 
 
 def curl_command(

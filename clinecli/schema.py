@@ -6,26 +6,31 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clinecli.errors import IncompleteError, UsageError
-from clinecli.files import read_text
+from clinecli.jsontext import dumps
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 
-def load_schema(path: str) -> Validator:
-    """The validator of a JSON Schema file, of the draft it names. Raises `UsageError`."""
+def load_schema(schema: Any, path: str) -> Validator:
+    """The validator of a JSON Schema, of the draft it names. Raises `UsageError` with the file
+    that it was parsed from."""
     from jsonschema import SchemaError
     from jsonschema.validators import validator_for
     from referencing import Registry
 
+    hint = "correct the file: https://json-schema.org tells what it may hold"
+    # Numbers that are kept as they were spelled become numbers.
+    schema = json.loads(dumps(schema))
+    dialect = schema.get("$schema", "") if isinstance(schema, dict) else ""
+    is_schema = isinstance(schema, dict | bool) and isinstance(dialect, str)
+    if not is_schema:
+        raise UsageError(f"{path} is not a JSON Schema", hint=hint)
+    kind = validator_for(schema)
     try:
-        schema = json.loads(read_text(path))
-        kind = validator_for(schema)
         kind.check_schema(schema)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}") from None
     except SchemaError as error:
-        raise UsageError(f"{path} is not a JSON Schema: {error.message}") from None
+        raise UsageError(f"{path} is not a JSON Schema: {error.message[:200]}", hint=hint) from None
     # An empty registry: a $ref to a URL is not fetched.
     registry: Registry[Any] = Registry()
     validator: Validator = kind(schema, registry=registry)

@@ -71,6 +71,7 @@ class Settings(NamedTuple):
     model: str
     model_source: str
     proxy: str | None = None
+    config_proxy: str | None = None
     ca_file: str | None = None
     connect_timeout: float = 10.0
     idle_timeout: float = 120.0
@@ -105,6 +106,7 @@ def parse_base_url(text: str, source: str) -> BaseUrl:
     hint = f"write it like {DEFAULT_BASE_URL}"
     try:
         parts = urlsplit(text.strip())
+        parts.path.encode()
         host, port = parts.hostname or "", parts.port
         if "%" not in host and not host.isascii():
             host = host.encode("idna").decode("ascii")
@@ -211,6 +213,8 @@ def _near(key: str) -> str:
     return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(_CONFIG_KEYS)}"
 
 
+# What poll(2) can wait for, in milliseconds, fits into an int.
+_LONGEST_SECONDS = 2_000_000.0
 _DEFAULTS: dict[str, Any] = Settings._field_defaults
 
 
@@ -242,10 +246,13 @@ def resolve(
         value, source = pick(name, None)
         if value is None:
             return default
+        value = min(value, _LONGEST_SECONDS)
         if not math.isfinite(value) or value < minimum or (value == 0 and name != "retries"):
             kind: type[ClinecliError] = UsageError if source.startswith("--") else ConfigError
             wanted = "0 or more" if name == "retries" else "more than 0 seconds"
-            raise kind(f"{source} must be {wanted}, not {value}")
+            raise kind(
+                f"{source} must be {wanted}, not {value}", hint=f"the default is {default:g}"
+            )
         return float(value)
 
     base_url, base_url_source = pick("base_url", DEFAULT_BASE_URL, BASE_URL_VARIABLE)
@@ -255,7 +262,9 @@ def resolve(
         base_url_source=base_url_source,
         model=model,
         model_source=model_source,
-        proxy=pick("proxy", None)[0],
+        # Apart, since the proxy variables of the environment stand between the two.
+        proxy=given.get("proxy"),
+        config_proxy=config.get("proxy"),
         ca_file=pick("ca_file", None)[0],
         connect_timeout=number("connect_timeout", _DEFAULTS["connect_timeout"]),
         idle_timeout=number("idle_timeout", _DEFAULTS["idle_timeout"]),

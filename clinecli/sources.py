@@ -46,7 +46,7 @@ def providers_path(environ: Mapping[str, str]) -> Path:
 def load_config(environ: Mapping[str, str]) -> dict[str, Any]:
     """The config file's values, empty when there is none. Raises `ConfigError`."""
     path = config_path(environ)
-    text = _read(path, "config file")
+    text = _read(path, f"config file {path}")
     return {} if text is None else parse_config(text, str(path))
 
 
@@ -92,9 +92,11 @@ def _from_variable(environ: Mapping[str, str]) -> Key | None:
 def _from_file(path: str | None, setting: str) -> Key | None:
     if path is None:
         return None
-    text = _read(Path(path).expanduser(), f"key file of {setting}")
+    # It may be the key itself, put where the name of its file belongs.
+    shown = f" ({path})" if "/" in path else ""
+    text = _read(Path(os.path.expanduser(path)), f"key file of {setting}{shown}")  # noqa: PTH111
     if text is None:
-        raise ConfigError(f"the key file of {setting} does not exist: {path}", hint=KEY_HINT)
+        raise ConfigError(f"the key file of {setting}{shown} does not exist", hint=KEY_HINT)
     source = f"{setting} ({path})"
     return Key(parse_key(text, source), source)
 
@@ -126,7 +128,7 @@ def _from_command(command: tuple[str, ...]) -> Key | None:
 
 
 def _from_official_cli(path: Path) -> Key | None:
-    text = _read(path, "key store of the official CLI")
+    text = _read(path, f"key store of the official CLI {path}")
     if text is None:
         return None
     from clinecli.jsontext import InvalidJson, loads
@@ -150,10 +152,10 @@ def _read(path: Path, what: str) -> str | None:
         return None
     except OSError as error:
         raise ConfigError(
-            f"cannot read the {what} {path}: {os.strerror(error.errno or 0)}",
+            f"cannot read the {what}: {os.strerror(error.errno or 0)}",
             hint="check its permissions",
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            f"the {what} {path} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
+            f"the {what} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
         ) from None

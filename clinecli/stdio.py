@@ -11,9 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
-from clinecli.errors import ClinecliError, OutputError
+from clinecli.errors import ClinecliError, OutputError, UsageError
 from clinecli.report import error_json, error_text
-from clinecli.text import sanitize, utf8
+from clinecli.text import escape_json, sanitize, utf8
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 SILENCE_SECONDS = 2.0
@@ -69,14 +69,22 @@ def die_of(number: int) -> NoReturn:
 
 
 def read_stdin(on_silence: Callable[[], None] | None = None) -> bytes:
-    """Everything on stdin. `on_silence` is called once when nothing has come for two seconds."""
+    """Everything on stdin. `on_silence` is called once when nothing has come for two seconds.
+
+    Raises `UsageError`.
+    """
     if on_silence and not stat.S_ISREG(os.fstat(STDIN).st_mode):
         readable, _, _ = select.select([STDIN], [], [], SILENCE_SECONDS)
         if not readable:
             on_silence()
     pieces = []
-    while piece := _retry_when_ready(STDIN, lambda: os.read(STDIN, 1 << 20)):
-        pieces.append(piece)
+    try:
+        while piece := _retry_when_ready(STDIN, lambda: os.read(STDIN, 1 << 20)):
+            pieces.append(piece)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read stdin: {error.strerror}", hint="--no-stdin does not read it"
+        ) from None
     return b"".join(pieces)
 
 
@@ -100,13 +108,18 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 class StdoutSink:
-    """stdout. Raises `ClosedPipe` or `OutputError`."""
+    """stdout. Raises `ClosedPipe` or `OutputError`.
 
-    def __init__(self) -> None:
+    Control characters are escaped on a terminal, unless they are `ours`, as colours are.
+    """
+
+    def __init__(self, *, ours: bool = False) -> None:
         import fcntl
 
         self.started = False
         self._pending: list[bytes] = []
+        self._terminal = is_terminal(STDOUT) and not ours
+        self._failed = False
         if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise OutputError("stdout is closed", hint="redirect it to a file or a pipe")
 
@@ -118,16 +131,22 @@ class StdoutSink:
 
     def flush(self) -> None:
         """Write what is pending, in one call."""
-        if not self._pending:
+        if not self._pending or self._failed:
             return
         data = b"".join(self._pending)
         self._pending.clear()
+        # A signal may end a write that nobody reads; another one on the way out would block too.
+        self._failed = True
+        if self._terminal:
+            # Text has been through `TextRenderer`, which leaves nothing to do; this is for JSON.
+            data = escape_json(data)
         try:
             write_all(STDOUT, data)
         except BrokenPipeError:
             raise ClosedPipe from None
         except OSError as error:
             raise OutputError(f"cannot write to stdout: {error.strerror}") from None
+        self._failed = False
 
     def commit(self) -> None:
         """Flush: what is on stdout stays."""
@@ -161,7 +180,7 @@ class Messages:
     def data(self, data: bytes) -> None:
         """Output that was asked for and belongs on stderr: usage, reasoning."""
         self.stop_progress()
-        _write_stderr(data)
+        _write_stderr(escape_json(data) if self._terminal else data)
 
     def error(self, error: ClinecliError) -> None:
         """The one failure that ends the process."""
@@ -170,10 +189,10 @@ class Messages:
         else:
             self._line(error_text(error))
 
-    def start_progress(self, label: str) -> None:
-        """Show a progress line once a second has passed; on a terminal only."""
+    def start_progress(self, label: str, after: float = PROGRESS_SECONDS) -> None:
+        """Show a progress line once `after` seconds have passed; on a terminal only."""
         if self._progress:
-            self._progress.start(label)
+            self._progress.start(label, after)
 
     def stop_progress(self) -> None:
         """Take the progress line away."""
@@ -201,10 +220,13 @@ class _Progress:
         encoding = (sys.stderr.encoding or "ascii").lower() if sys.stderr else "ascii"
         self._frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if encoding.startswith("utf") else "|/-\\"
 
-    def start(self, label: str) -> None:
+    def start(self, label: str, after: float) -> None:
         self.stop()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._draw, args=(label, self._stopped), daemon=True)
+        label = sanitize(label).replace("\n", " ")
+        self._thread = threading.Thread(
+            target=self._draw, args=(label, after, self._stopped), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -213,12 +235,12 @@ class _Progress:
             self._thread.join()
             self._thread = None
 
-    def _draw(self, label: str, stopped: threading.Event) -> None:
-        if stopped.wait(PROGRESS_SECONDS):
+    def _draw(self, label: str, after: float, stopped: threading.Event) -> None:
+        if stopped.wait(after):
             return
         ticks = 0
         while True:
-            seconds = PROGRESS_SECONDS + ticks / 10
+            seconds = after + ticks / 10
             frame = self._frames[ticks % len(self._frames)]
             _write_stderr(utf8(f"\r{frame} {label} {seconds:.0f} s\x1b[K"))
             ticks += 1

@@ -12,9 +12,17 @@ _NEUTRAL = (
 )
 
 
+_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _NEUTRAL if chr(code) not in "\n\t"}
+
+
 def sanitize(text: str) -> str:
     """`text` with everything neutralised that a terminal would obey instead of show."""
     return text.replace("\r\n", "\n").translate(_NEUTRAL)
+
+
+def escape_json(data: bytes) -> bytes:
+    """JSON text with everything escaped that a terminal would obey: the same value, harmless."""
+    return data.decode("utf-8", "replace").translate(_JSON_ESCAPES).encode()
 
 
 class TextRenderer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,11 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
     # OpenSSL takes a list of directories.
     if capath and not any(Path(path).is_dir() for path in capath.split(os.pathsep)):
         raise TlsError(f"SSL_CERT_DIR is not a directory: {capath}", hint="correct or unset it")
+    if capath and not cafile and not _has_hashed(capath):
+        raise TlsError(
+            f"SSL_CERT_DIR holds no certificate that OpenSSL would find: {capath}",
+            hint="run `openssl rehash` on it, or put the CAs into one file: SSL_CERT_FILE",
+        )
     try:
         context.load_verify_locations(cafile, capath)
     except FileNotFoundError:
@@ -70,6 +76,16 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
             f"cannot read the CA file of {source}: {cafile}: {error.strerror}", hint=_CA_HINT
         ) from None
     return context
+
+
+def _has_hashed(directories: str) -> bool:
+    """Whether a certificate is there under the hash of its subject, which is how OpenSSL looks."""
+    return any(
+        re.fullmatch(r"[0-9a-f]{8}\.[0-9]+", entry.name)
+        for directory in directories.split(os.pathsep)
+        if Path(directory).is_dir()
+        for entry in Path(directory).iterdir()
+    )
 
 
 _CA_HINT = "point it at a PEM file of CA certificates, or unset it to trust the system's"

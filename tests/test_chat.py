@@ -182,6 +182,22 @@ class TestFolding:
         reply = fold(piece(0, arguments="{}"), piece(0, name="f"), piece(0, id="a"))
         assert reply.tool_calls == [ToolCall("a", "f", "{}")]
 
+    def test_clear_forgets_everything(self) -> None:
+        reply = fold(
+            Delta("a", "hm", (ToolCallPiece(0, "a", "f", "{"),), "stop", {"cost": 1}, "1", "m"),
+            done=True,
+        )
+        reply.clear()
+        assert vars(reply) == vars(Reply())
+        reply.add(Delta("b"))
+        assert reply.text == "b"
+
+    def test_clear_keeps_what_is_kept(self) -> None:
+        reply = fold(Delta("a"), keep_text=False)
+        reply.clear()
+        reply.add(Delta("b"))
+        assert (reply.text, reply.has_text) == ("", True)
+
     @pytest.mark.parametrize(
         ("finish_reason", "done", "expected"),
         [

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinecli.chat import Delta, Reply, ToolCall, ToolCallPiece
-from clinecli.codec import DONE, decode_chunk, decode_reply
+from clinecli.codec import (
+    DONE,
+    Event,
+    StreamReader,
+    decode_body,
+    decode_chunk,
+    decode_reply,
+    json_body,
+)
 from clinecli.errors import ClinecliError, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
-from clinecli.sse import SSEDecoder
+from clinecli.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 
 PROPERTY = settings(max_examples=200, deadline=None)
 RECORDINGS = Path(__file__).parents[2] / "shared/recordings"
@@ -406,6 +415,319 @@ def test_reply_that_is_no_json(data: bytes) -> None:
         decode_reply(data)
 
 
+# A streamed body, however it is cut.
+
+
+def sse(*payloads: object, end: str = "\n") -> bytes:
+    texts = [p if isinstance(p, str) else json.dumps(p) for p in payloads]
+    return "".join(f"data: {text}{end}{end}" for text in texts).encode()
+
+
+def raw(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+class Read(NamedTuple):
+    """What a whole body gave, without what may depend on how it was cut."""
+
+    events: list[tuple[bytes, Delta, bool]]
+    complete: bool
+    done: bool
+    failure: tuple[ExitStatus, str | None] | None
+
+
+def read(chunks: list[bytes], content_type: str = "text/event-stream") -> Read:
+    reader = StreamReader(content_type)
+    events = [event for data in chunks for event in reader.feed(data)] + reader.close()
+    failure = reader.failure and (reader.failure.status, reader.failure.code)
+    seen = [(event.raw, told(event.delta), event.done) for event in events]
+    return Read(seen, reader.complete, reader.done, failure)
+
+
+A, B, LAST = chunk({"content": "a"}), chunk({"content": "b"}), chunk({}, finish_reason="stop")
+EVENT_A, EVENT_B = (raw(A), Delta("a"), False), (raw(B), Delta("b"), False)
+EVENT_LAST = (raw(LAST), Delta(finish_reason="stop"), False)
+EVENT_DONE = (b"", Delta(), True)
+WHOLE = reply({"content": "hi"})
+FOREIGN = (ExitStatus.INCOMPLETE, None)
+BOM = b"\xef\xbb\xbf"
+
+# body, its media type, what is read
+STREAMS: dict[str, tuple[bytes, str, Read]] = {
+    "done": (
+        sse(A, B, "[DONE]"),
+        "text/event-stream",
+        Read([EVENT_A, EVENT_B, EVENT_DONE], True, True, None),
+    ),
+    "finish-reason": (
+        sse(A, LAST),
+        "text/event-stream; charset=utf-8",
+        Read([EVENT_A, EVENT_LAST], True, False, None),
+    ),
+    "both": (
+        sse(A, LAST, "[DONE]"),
+        "text/event-stream",
+        Read([EVENT_A, EVENT_LAST, EVENT_DONE], True, True, None),
+    ),
+    "neither": (sse(A, B), "text/event-stream", Read([EVENT_A, EVENT_B], False, False, None)),
+    "crlf": (sse(A, "[DONE]", end="\r\n"), "", Read([EVENT_A, EVENT_DONE], True, True, None)),
+    "cr": (sse(A, "[DONE]", end="\r"), "", Read([EVENT_A, EVENT_DONE], True, True, None)),
+    "no-blank-line-at-the-end": (
+        sse(A) + b"data: " + raw(LAST),
+        "text/event-stream",
+        Read([EVENT_A, EVENT_LAST], True, False, None),
+    ),
+    "done-without-a-line-end": (
+        sse(A) + b"data: [DONE]",
+        "text/event-stream",
+        Read([EVENT_A, EVENT_DONE], True, True, None),
+    ),
+    "only-a-short-done": (b"data:[DONE]", "", Read([EVENT_DONE], True, True, None)),
+    "cut-inside-an-event": (
+        sse(A) + b"data: " + raw(LAST)[:-1],
+        "text/event-stream",
+        Read([EVENT_A], False, False, None),
+    ),
+    "anything-after-done": (
+        sse(A, "[DONE]", B, "garbage") + b"<html>",
+        "text/event-stream",
+        Read([EVENT_A, EVENT_DONE], True, True, None),
+    ),
+    "empty-events": (
+        b"data:\n\ndata\n\n" + sse(A, "[DONE]"),
+        "text/event-stream",
+        Read([EVENT_A, EVENT_DONE], True, True, None),
+    ),
+    "comment-first": (
+        b": OPENROUTER PROCESSING\n\n" + sse(A, "[DONE]"),
+        "text/plain",
+        Read([EVENT_A, EVENT_DONE], True, True, None),
+    ),
+    "comments-only": (b":\n\n: x\n\n", "text/plain", Read([], False, False, None)),
+    "event-field-first": (b"event: m\n" + sse(A), "", Read([EVENT_A], False, False, None)),
+    "id-field-first": (b"id: 1\n" + sse(A), "text/plain", Read([EVENT_A], False, False, None)),
+    "retry-field-first": (b"retry:1\n" + sse(A), "", Read([EVENT_A], False, False, None)),
+    "unknown-field-first": (
+        b"custom: 1\n" + sse(A),
+        "text/event-stream",
+        Read([EVENT_A], False, False, None),
+    ),
+    "unknown-field-first-and-another-type": (
+        b"custom: 1\n" + sse(A),
+        "text/plain",
+        Read([], False, False, FOREIGN),
+    ),
+    "blank-lines-first": (b"\r\n\n \n" + sse(A), "", Read([EVENT_A], False, False, None)),
+    "bom": (BOM + sse(A), "text/plain", Read([EVENT_A], False, False, None)),
+    "bom-and-blank-line": (BOM + b"\n" + sse(A), "", Read([EVENT_A], False, False, None)),
+    "multi-line-data-is-put-on-one-line": (
+        b'data: {"choices":\ndata:  []}\n\n',
+        "text/event-stream",
+        Read([(b'{"choices":[]}', Delta(), False)], False, False, None),
+    ),
+    "raw-bytes-as-they-came": (
+        b'data: { "choices" : [ ] , "x" : 1.10 }\n\n',
+        "text/event-stream",
+        Read([(b'{ "choices" : [ ] , "x" : 1.10 }', Delta(), False)], False, False, None),
+    ),
+    "error-chunk": (
+        sse(A, failed(**CONTEXT), B),
+        "text/event-stream",
+        Read(
+            [EVENT_A, (raw(failed(**CONTEXT)), Delta(finish_reason="error"), False)],
+            True,
+            False,
+            (ExitStatus.REJECTED, "context_length_exceeded"),
+        ),
+    ),
+    "error-at-the-end-without-a-blank-line": (
+        sse(A) + b"data: " + raw({"error": CONTEXT}),
+        "text/event-stream",
+        Read(
+            [EVENT_A, (raw({"error": CONTEXT}), Delta(), False)],
+            False,
+            False,
+            (ExitStatus.REJECTED, "context_length_exceeded"),
+        ),
+    ),
+    "error-event": (
+        sse(A) + b"event: error\n" + sse(CONTEXT, B),
+        "text/event-stream",
+        Read(
+            [EVENT_A, (raw(CONTEXT), Delta(), False)],
+            False,
+            False,
+            (ExitStatus.REJECTED, "context_length_exceeded"),
+        ),
+    ),
+    "error-event-nested": (
+        b"event: error\n" + sse({"error": {"code": 402}}),
+        "text/event-stream",
+        Read(
+            [(raw({"error": {"code": 402}}), Delta(), False)],
+            False,
+            False,
+            (ExitStatus.CREDIT, "402"),
+        ),
+    ),
+    "not-json": (
+        sse(A, "hello", B, "[DONE]"),
+        "text/event-stream",
+        Read([EVENT_A], False, False, FOREIGN),
+    ),
+    "not-an-object": (sse(A, [1], B), "text/event-stream", Read([EVENT_A], False, False, FOREIGN)),
+    "whole-reply": (
+        raw(WHOLE),
+        "application/json",
+        Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
+    ),
+    "whole-reply-typed-as-a-stream": (
+        b" \n" + raw(WHOLE) + b"\n",
+        "text/event-stream",
+        Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
+    ),
+    "whole-reply-with-a-bom": (
+        BOM + raw(WHOLE),
+        "",
+        Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
+    ),
+    "whole-reply-in-an-envelope": (
+        raw({"success": True, "data": WHOLE}),
+        "application/json",
+        Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
+    ),
+    "whole-reply-cut": (raw(WHOLE)[:-1], "application/json", Read([], False, False, FOREIGN)),
+    "object-that-is-no-reply": (b"{}", "application/json", Read([], False, False, FOREIGN)),
+    "object-with-an-error": (
+        raw({"success": False, "error": OUT}),
+        "application/json",
+        Read([], False, False, (ExitStatus.CREDIT, "insufficient_credits")),
+    ),
+    "html": (b"<!DOCTYPE html><html>", "text/html", Read([], False, False, FOREIGN)),
+    "html-typed-as-a-stream": (
+        b"\n <p>\n" + sse(A),
+        "text/event-stream",
+        Read([], False, False, FOREIGN),
+    ),
+    "short-html": (b"<p>", "", Read([], False, False, FOREIGN)),
+    "text": (b"upstream connect error\n" + sse(A), "text/plain", Read([], False, False, FOREIGN)),
+    "short-text": (b"no", "text/plain", Read([], False, False, FOREIGN)),
+    "empty": (b"", "text/event-stream", Read([], False, False, FOREIGN)),
+    "blank": (b"\r\n \n", "text/event-stream", Read([], False, False, FOREIGN)),
+    "only-a-bom": (BOM, "text/event-stream", Read([], False, False, FOREIGN)),
+    "json-array": (b'[{"choices":[]}]', "application/json", Read([], False, False, FOREIGN)),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type", "expected"), STREAMS.values(), ids=STREAMS)
+def test_stream(body: bytes, content_type: str, expected: Read) -> None:
+    assert read([body], content_type) == expected
+    assert read([body[i : i + 1] for i in range(len(body))], content_type) == expected
+    for i in range(len(body) + 1):
+        assert read([body[:i], b"", body[i:]], content_type) == expected, i
+
+
+def test_an_event_of_a_stream_is_given_by_the_read_that_completes_it() -> None:
+    reader = StreamReader("text/event-stream")
+    reads = [b"data", b": " + raw(A), b"\n", b"\n" + sse(B, LAST), b"data: [DONE]\n\n"]
+    given = [[(event.raw, event.done) for event in reader.feed(data)] for data in reads]
+    assert given == [
+        [],
+        [],
+        [],
+        [(raw(A), False), (raw(B), False), (raw(LAST), False)],
+        [(b"", True)],
+    ]
+    assert reader.feed(sse(A)) == []
+    assert reader.close() == []
+
+
+def test_an_event_that_outgrows_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = StreamReader("text/event-stream")
+    assert len(reader.feed(sse(A))) == 1
+    half = b"x" * (DEFAULT_MAX_EVENT_BYTES // 2)
+    for data in (b"data: ", half, half):
+        assert reader.feed(data) == []
+    assert reader.failure is not None
+    assert reader.failure.status == ExitStatus.INCOMPLETE
+    assert "exceeds" in reader.failure.message
+    assert reader.feed(b"\n\n" + sse(B)) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"hello"])
+def test_what_is_no_stream_names_the_request(body: bytes) -> None:
+    reader = StreamReader("text/html", "req-7")
+    reader.feed(body)
+    assert reader.close() == []
+    assert reader.failure is not None
+    assert "not from the API" in reader.failure.message
+    if body != b"{}":  # The client names the request where it is not known here.
+        assert reader.failure.request_id == "req-7"
+
+
+def test_decode_body() -> None:
+    event = decode_body(b'{ "success": true,\n "data": { "choices": [], "n": 1.10 } }', "")
+    assert event == Event(b'{"choices":[],"n":1.10}', Delta(), True)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "word"),
+    [
+        pytest.param(b"<html>", "text/html", ExitStatus.INCOMPLETE, "an HTML page", id="html"),
+        pytest.param(b"", "", ExitStatus.INCOMPLETE, "an empty body", id="empty"),
+        pytest.param(b"hi", "text/plain", ExitStatus.INCOMPLETE, "text/plain", id="text"),
+        pytest.param(b"[]", "", ExitStatus.INCOMPLETE, "no chat completion", id="array"),
+        pytest.param(
+            raw(reply({"tool_calls": [call(arguments={"a": 10**400})]})),
+            "",
+            ExitStatus.INCOMPLETE,
+            "cannot be written as JSON",
+            id="arguments-with-a-huge-integer",
+        ),
+        pytest.param(
+            b'{"success":false,"error":"no"}', "", ExitStatus.TRANSIENT, "no", id="gateway-error"
+        ),
+        pytest.param(b'{"error":{"code":402}}', "", ExitStatus.CREDIT, "credits", id="error"),
+        pytest.param(
+            b'{"choices":[{"finish_reason":"error","error":{"code":"content_filter"}}]}',
+            "",
+            ExitStatus.REJECTED,
+            "content filter",
+            id="error-choice",
+        ),
+        pytest.param(
+            b'{"choices":[],"error":{"code":402}}', "", ExitStatus.CREDIT, "credits", id="both"
+        ),
+    ],
+)
+def test_decode_body_of_what_is_no_reply(
+    body: bytes, content_type: str, status: ExitStatus, word: str
+) -> None:
+    with pytest.raises(ClinecliError, match=re.escape(word)) as caught:
+        decode_body(body, content_type, "req-7")
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(b'{"data": [1.10, {"a": " b "}]}', b'[1.10,{"a":" b "}]', id="models"),
+        pytest.param(b'{"success":true,"data":{"id":"u"}}', b'{"id":"u"}', id="account"),
+        pytest.param(b'{"object":"list", "data":[]}', b'{"object":"list","data":[]}', id="peer"),
+        pytest.param(b" [ ]\n", b"[]", id="array"),
+    ],
+)
+def test_json_body(body: bytes, expected: bytes) -> None:
+    assert json_body(body, "application/json") == expected
+
+
+def test_json_body_names_the_request() -> None:
+    for body in (b"<html>", b'{"error":"no"}'):
+        with pytest.raises(ClinecliError) as caught:
+            json_body(body, "", "req-7")
+        assert caught.value.request_id == "req-7"
+
+
 # Whatever comes, the answer is a well-typed delta or one of the two announced exceptions.
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=8)
@@ -516,6 +838,33 @@ def test_property_any_cut(
 ) -> None:
     raw = json.dumps(document).encode()
     check_any(decode, raw[: data.draw(st.integers(0, len(raw)))])
+
+
+BODIES = st.one_of(
+    st.lists(
+        st.one_of(
+            CHUNK_LIKE.map(sse),
+            st.sampled_from([sse(A), sse(LAST), sse("[DONE]"), b": x\r\n", b"event: error\n"]),
+            st.sampled_from([BOM, b"\r", b"\n", b" ", b"<", b"{", b"data: {", b"\xff"]),
+        ),
+        max_size=5,
+    ).map(b"".join),
+    CHUNK_LIKE.map(raw),
+    st.binary(max_size=30),
+)
+
+
+@given(BODIES, st.sampled_from(["text/event-stream", "text/plain", ""]), st.data())
+@PROPERTY
+def test_property_any_stream(body: bytes, content_type: str, data: st.DataObject) -> None:
+    whole = read([body], content_type)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    assert read(pieces, content_type) == whole
+    assert whole.complete >= whole.done
+    for line, delta, done in whole.events:
+        assert b"\n" not in line
+        assert bool(line) or (done and delta == Delta())
 
 
 # The recorded responses of the real API.

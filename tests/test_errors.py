@@ -140,3 +140,28 @@ def test_retry_limit_none_overrules_a_class_that_forbids() -> None:
 def test_an_empty_hint_is_not_replaced() -> None:
     assert errors.AuthError("no").hint
     assert errors.AuthError("no", hint="").hint == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "given", "request_id", "expected"),
+    [
+        pytest.param("no", None, "r1", "no (request r1)", id="named"),
+        pytest.param("no (request r1)", None, "r1", "no (request r1)", id="named-already"),
+        pytest.param(
+            "no (HTTP 401, request r1)", "r1", "r1", "no (HTTP 401, request r1)", id="both"
+        ),
+        pytest.param("no", "r1", "r1", "no (request r1)", id="known-but-not-named"),
+    ],
+)
+def test_came_with(message: str, given: str | None, request_id: str, expected: str) -> None:
+    error = errors.AuthError(message, request_id=given)
+    for _ in range(2):
+        error.came_with(request_id)
+        assert (error.message, error.request_id) == (expected, request_id)
+
+
+@pytest.mark.parametrize("request_id", [None, ""])
+def test_came_with_nothing(request_id: str | None) -> None:
+    error = errors.AuthError("no", request_id="r1")
+    error.came_with(request_id)
+    assert (error.message, error.request_id) == ("no", "r1")

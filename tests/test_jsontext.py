@@ -366,6 +366,8 @@ ENVELOPES: dict[str, tuple[str, str]] = {
     "other-order": ('{"data":{"a":1},"success":true}', '{"a":1}'),
     "data-alone": ('{"data":[1,2]}', "[1,2]"),
     "with-error-null": ('{"success":true,"data":{},"error":null}', "{}"),
+    "with-error-null-and-no-success": ('{"data":{"a":1},"error":null}', '{"a":1}'),
+    "raw-control-character": ('{"data":{"a":"\t"}}', '{"a":"\t"}'),
     "with-more-members": ('{"success":true,"data":{"a":1},"requestId":"r"}', '{"a":1}'),
     "numbers-as-spelled": (
         '{"success":true,"data":{"a":1.10,"b":1E400}}',

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinecli.sse import BOM, EventTooLarge, ServerSentEvent, SSEDecoder
+from clinecli.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 Events = list[ServerSentEvent]
+BOM = b"\xef\xbb\xbf"
 PROPERTY = settings(max_examples=150, deadline=None)
 
 
@@ -230,6 +231,14 @@ class TestCap:
         assert self._feed(at_cap) == [ev(b"x" * (self.CAP - 1))]
         with pytest.raises(EventTooLarge):
             self._feed(at_cap.replace(b": ", b": x"))
+
+    def test_an_unfinished_line_at_the_cap_and_above_it(self) -> None:
+        # Each line is unfinished at the end of a read, so that its size is counted afresh.
+        line = b"data: " + b"x" * (self.CAP - 6)
+        assert self._feed(*[line, b"\n\n"] * 3) == [ev(line[6:])] * 3
+        for before in ([], [line, b"\n\n"]):
+            with pytest.raises(EventTooLarge):
+                self._feed(*before, line + b"x")
 
     def test_the_default_cap_takes_large_events(self) -> None:
         payload = b"x" * (9 * 1024 * 1024)

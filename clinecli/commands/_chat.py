@@ -12,13 +12,13 @@ from clinecli.chat import Reply
 from clinecli.compose import compose, has_input, reads_stdin
 from clinecli.errors import RejectedError, UsageError
 from clinecli.files import FileSink, append_turn, open_sink
-from clinecli.jsontext import dumps
 from clinecli.options import ChatOptions
 from clinecli.render import (
     curl_command,
+    tool_call_entry,
     tool_call_line,
+    usage_json,
     usage_line,
-    usage_report,
 )
 from clinecli.schema import load_schema, mismatch
 from clinecli.sources import find_key, load_settings
@@ -51,9 +51,9 @@ class Session:
             referer=options.referer,
             title=options.title,
         )
-        self.validator = load_schema(options.schema) if options.schema else None
         stdin = _read_input(options, self.messages)
-        self.request, self.turn = compose(options, self.settings, stdin, stream=stream)
+        self.request, self.turn, schema = compose(options, self.settings, stdin, stream=stream)
+        self.validator = load_schema(schema, options.schema) if options.schema else None
         self.stream = stream
         self.reply = Reply(keep_text=bool(not stream or options.schema or options.thread))
         self.sink: StdoutSink | FileSink
@@ -115,7 +115,9 @@ class Session:
 
     def renderer(self) -> TextRenderer:
         """For the reply's text on its way to the sink."""
-        return TextRenderer(terminal=isinstance(self.sink, StdoutSink) and is_terminal(STDOUT))
+        sink = self.sink
+        on_terminal = sink.terminal if isinstance(sink, FileSink) else is_terminal(STDOUT)
+        return TextRenderer(terminal=on_terminal)
 
     def reasoning_renderer(self) -> TextRenderer:
         """For reasoning on its way to stderr."""
@@ -133,6 +135,7 @@ class Session:
             failure = mismatch(self.validator, reply.text if text is None else text)
         if not failure and not options.json:
             self._tool_calls()
+        self.messages.stop_progress()
         self.sink.flush()
         if not failure:
             self.sink.commit()
@@ -155,7 +158,7 @@ class Session:
     def _usage(self) -> None:
         seconds = time.monotonic() - self._started
         if self.options.json:
-            self.messages.data(dumps(usage_report(self.reply, seconds)) + b"\n")
+            self.messages.data(usage_json(self.reply, seconds) + b"\n")
         else:
             self.messages.data(f"{usage_line(self.reply, seconds)}\n".encode())
 
@@ -187,12 +190,5 @@ def _did_you_mean(model: str) -> str:
 def _answer(reply: Reply) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": clean(reply.text)}
     if reply.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": clean(call.arguments)},
-            }
-            for call in reply.tool_calls
-        ]
+        message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
     return message

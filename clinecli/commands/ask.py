@@ -22,8 +22,11 @@ def run(options: ChatOptions) -> int:
             renderer = session.reasoning_renderer()
             session.messages.data(renderer.render(event.delta.reasoning) + renderer.finish())
         text = event.delta.text
-        if options.extract and not session.reply.failure(limits_tokens=True):
-            text = _code_block(text)
+        if options.extract:
+            text = first_code_block(text) or ""
+            limits_tokens = session.request.limits_tokens
+            if not text.strip() and not session.reply.failure(limits_tokens=limits_tokens):
+                raise _no_code_block()
         if options.json:
             session.sink.write(event.raw + b"\n")
         elif text:
@@ -33,12 +36,9 @@ def run(options: ChatOptions) -> int:
     return ExitStatus.OK
 
 
-def _code_block(text: str) -> str:
-    code = first_code_block(text)
-    if code is None:
-        raise IncompleteError(
-            "the reply has no fenced code block (--extract)",
-            code="no_code_block",
-            hint="run it without --extract to see the reply, or ask for code in a fence",
-        )
-    return code
+def _no_code_block() -> IncompleteError:
+    return IncompleteError(
+        "the reply has no fenced code block (--extract)",
+        code="no_code_block",
+        hint="run it without --extract to see the reply, or ask for code in a fence",
+    )

@@ -35,7 +35,7 @@ def run(options: ChatOptions) -> int:
             sink.flush()
 
         try:
-            client.stream(session.request, consume, lambda: not sink.started)
+            client.stream(session.request, consume, lambda: not (sink.started or reply.has_text))
         finally:
             if thinking:
                 messages.data(thinking.finish())

@@ -1,0 +1,137 @@
+"""What checks share: options, time, and what the checks before have found out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from clinecli.options import DoctorOptions
+from clinecli.stdio import Messages, read_stdin
+
+if TYPE_CHECKING:
+    from clinecli.chat import ChatRequest
+    from clinecli.client import Client
+    from clinecli.network import Deadline, Hop
+    from clinecli.proxy import Proxy
+    from clinecli.settings import Settings
+    from clinecli.sources import Key
+
+STAGE_SECONDS = 3.0
+TOTAL_SECONDS = 15.0
+_MIN_SECRET_CHARACTERS = 8
+
+
+class Context:
+    """One run of `doctor`. What a check leaves here, the checks that need it may use."""
+
+    settings: Settings
+    proxy: Proxy | None
+    hop: Hop
+    addresses: list[str]
+    date_header: str | None
+    date_seen: float
+    account: dict[str, Any] | None
+    account_error: Exception | None
+    # Whether `/users/me` exists; None when it could not be told.
+    has_accounts: bool | None
+
+    def __init__(
+        self,
+        options: DoctorOptions,
+        environ: Mapping[str, str],
+        messages: Messages,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.options = options
+        self.environ = environ
+        self.messages = messages
+        self.now = now
+        self.key: Key | None = None
+        self.secrets: list[str] = []
+        self.account = self.account_error = self.has_accounts = None
+        self.proxy = self.date_header = None
+        self._deadline: Deadline | None = None
+        self._client: Client | None = None
+
+    @cached_property
+    def request(self) -> ChatRequest | None:
+        """What `ask --request` would send. Raises what it raises: for bad JSON, and when there is
+        nothing to ask."""
+        name = self.options.request
+        if not name:
+            return None
+        from clinecli.compose import compose
+        from clinecli.options import ChatOptions
+
+        options = ChatOptions(network=self.options.network, request=name)
+        stdin = self.stdin if name == "-" else b""
+        return compose(options, self.settings, stdin, stream=False).request
+
+    @cached_property
+    def stdin(self) -> bytes:
+        """All of stdin, read once."""
+        return read_stdin()
+
+    @property
+    def total(self) -> float:
+        """Seconds for all network checks together."""
+        if self.options.network.timeout is not None:
+            return self.settings.timeout
+        return min(TOTAL_SECONDS, self.settings.timeout)
+
+    @property
+    def connect_seconds(self) -> float:
+        """Seconds for one step of setting up a connection."""
+        if self.options.network.connect_timeout is not None:
+            return self.settings.connect_timeout
+        return min(STAGE_SECONDS, self.settings.connect_timeout)
+
+    def left(self, seconds: float | None = None) -> float:
+        """What is left of the whole time, at most `seconds`. Raises `TransientError`.
+
+        The time begins with the first call: a slow key command takes nothing from the network.
+        """
+        if self._deadline is None:
+            from clinecli.network import Deadline
+
+            self._deadline = Deadline(self.total)
+        return self._deadline.bound(seconds)
+
+    def stage(self) -> float:
+        """Seconds for the next step of setting up a connection. Raises `TransientError`."""
+        return self.left(self.connect_seconds)
+
+    def client(self, seconds: float | None = None) -> Client:
+        """The client that the API checks share, with `seconds` for the next call: a stage, or
+        what is left when that is less. Raises `ClinecliError`."""
+        if self._client is None:
+            from clinecli.client import Client
+
+            self._client = Client(
+                self.client_settings(),
+                self.key.secret if self.key else None,
+                self.environ,
+                detail=self.messages.detail,
+            )
+        stage = max(STAGE_SECONDS, self.connect_seconds)
+        self._client.timeout = self.left(stage if seconds is None else seconds)
+        return self._client
+
+    def client_settings(self) -> Settings:
+        """The settings of `ask`, but for patience."""
+        return self.settings._replace(connect_timeout=self.connect_seconds, retries=0)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._client:
+            self._client.__exit__()
+
+    def redacted(self, text: str) -> str:
+        """`text` without a secret, which a server may have quoted."""
+        for secret in self.secrets:
+            if len(secret) >= _MIN_SECRET_CHARACTERS:
+                text = text.replace(secret, "[secret]")
+        return text

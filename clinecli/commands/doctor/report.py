@@ -1,0 +1,130 @@
+"""Results to text, JSON or annotations. Pure: nothing in here is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from clinecli.commands.doctor.model import Result, Status, Verdict
+from clinecli.errors import ExitStatus
+from clinecli.jsontext import dumps
+
+SCHEMA = 1
+
+
+class Style(NamedTuple):
+    """What the output can show."""
+
+    unicode: bool = True
+    color: bool = False
+    verbose: bool = False
+
+
+class _Symbol(NamedTuple):
+    unicode: str
+    ascii: str
+    color: str
+
+
+_SYMBOLS: dict[Status, _Symbol] = {
+    "ok": _Symbol("✓", "ok  ", "32"),
+    "warn": _Symbol("!", "warn", "33"),
+    "fail": _Symbol("✗", "FAIL", "31"),
+    "error": _Symbol("✗", "FAIL", "31"),
+    "skip": _Symbol("–", "skip", "2"),
+}
+_ASCII = str.maketrans({"…": "...", "→": "->", "–": "-", "✓": "ok", "✗": "x"})
+
+
+def style_for(environ: Mapping[str, str], *, terminal: bool, verbose: bool) -> Style:
+    """What stdout can take, by locale and terminal.
+
+    The locale counts in a pipe too. Colour is for terminals only, and NO_COLOR (no-color.org: set
+    and not empty) and TERM=dumb turn it off.
+    """
+    term = environ.get("TERM", "")
+    dumb = terminal and term in {"", "dumb"}
+    color = terminal and not dumb and not environ.get("NO_COLOR")
+    return Style(_is_utf8(environ) and not dumb, color, verbose)
+
+
+def _is_utf8(environ: Mapping[str, str]) -> bool:
+    # In the C locale, Python itself sets LC_CTYPE to this (PEP 538): it says nothing.
+    ctype = environ.get("LC_CTYPE", "")
+    names = (environ.get("LC_ALL"), "" if ctype == "C.UTF-8" else ctype, environ.get("LANG"))
+    name = next((name for name in names if name), "")
+    return name.lower().replace("-", "").endswith("utf8")
+
+
+def text_report(results: Sequence[Result], verdict: Verdict, style: Style) -> str:
+    """A line per check, remedies under failures, and the root cause at the end."""
+    width = max(len(result.id) for result in results)
+    lines = [line for result in results for line in _lines(result, width, style)]
+    text = "\n".join([*lines, "", _last_line(results, verdict)]) + "\n"
+    return text if style.unicode else _ascii(text)
+
+
+def _ascii(text: str) -> str:
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def _lines(result: Result, width: int, style: Style) -> Iterator[str]:
+    symbol = _SYMBOLS[result.status]
+    mark = symbol.unicode if style.unicode else symbol.ascii
+    took = f" ({result.duration_ms:.0f} ms)" if style.verbose and result.duration_ms >= 1 else ""
+    if style.color:
+        mark = f"\x1b[{symbol.color}m{mark}\x1b[0m"
+    yield f"{mark} {result.id:<{width}}  {result.summary}{took}"
+    indent = " " * (width + (4 if style.unicode else 7))
+    if result.status in {"fail", "error", "warn"} or style.verbose:
+        yield from (f"{indent}{detail}" for detail in result.details)
+    if result.remedy:
+        yield f"{indent}→ {result.remedy}"
+
+
+def _last_line(results: Sequence[Result], verdict: Verdict) -> str:
+    status, root = verdict
+    if root:
+        strict = ", by --strict" if root.status == "warn" else ""
+        return (
+            f"root cause: {root.id}: {root.summary} "
+            f"(exit status {int(status)}, {status.label}{strict})"
+        )
+    warnings = sum(result.status == "warn" for result in results)
+    counted = f"{warnings} warning{'s' if warnings > 1 else ''}"
+    passed = f"no check failed, {counted}" if warnings else "all checks passed"
+    unasked = any(result.id == "api.chat" and result.status == "skip" for result in results)
+    live = "; --live also sends a real request" if unasked else ""
+    return f"{passed} (exit status {int(ExitStatus.OK)}){live}"
+
+
+def json_report(results: Sequence[Result], verdict: Verdict) -> bytes:
+    """The whole report on one line. Members are only ever added while `schema` stays 1."""
+    return dumps(
+        {
+            "schema": SCHEMA,
+            "ok": verdict.exit_status == ExitStatus.OK,
+            "exit_status": int(verdict.exit_status),
+            "root_cause": verdict.root_cause.id if verdict.root_cause else None,
+            "checks": [_as_dict(result) for result in results],
+        }
+    )
+
+
+def _as_dict(result: Result) -> dict[str, Any]:
+    status = result.exit_status
+    return {**result._asdict(), "exit_status": None if status is None else int(status)}
+
+
+def workflow_commands(results: Sequence[Result]) -> str:
+    """Failures as workflow commands of GitHub Actions, one a line."""
+    return "".join(_annotation(result) for result in results if result.has_failed)
+
+
+def _annotation(result: Result) -> str:
+    text = f"clinecli doctor: {result.id}: {result.summary}"
+    text += f"\n{result.remedy}" if result.remedy else ""
+    # docs.github.com, "Workflow commands for GitHub Actions": what a message escapes.
+    for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+        text = text.replace(character, escape)
+    return f"::error::{text}\n"
