@@ -32,8 +32,9 @@ LAST = (
     b'"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\ndata: [DONE]\n\n'
 )
 REPLY = (
-    b'{"id":"gen_1","model":"test/model","choices":[{"index":0,"message":'
-    b'{"role":"assistant","content":"Paris."},"finish_reason":"stop"}]}'
+    b'{"id":"gen_1","object":"chat.completion","created":1774387736,"model":"test/model",'
+    b'"choices":[{"index":0,"message":{"role":"assistant","content":"Paris."},'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'
 )
 
 IMPORTS = "import typer, httpx, orjson; httpx.Client()"

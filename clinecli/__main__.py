@@ -52,7 +52,7 @@ def _run(arguments: list[str]) -> int:
     try:
         invocation = cli.parse(arguments)
     except typer.TyperException as error:
-        raise _usage_error(error) from None
+        raise _usage_error(error, arguments) from None
     except SystemExit as exit_:
         # Typer turns a closed pipe into exit status 1.
         if isinstance(exit_.__context__, BrokenPipeError):
@@ -61,10 +61,15 @@ def _run(arguments: list[str]) -> int:
     return invocation.run() if invocation else ExitStatus.OK
 
 
-def _usage_error(error: Exception) -> UsageError:
+def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
     """Typer's exception as ours: one line, and where to read on."""
+    from clinecli.declarations import COMMANDS
+
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "clinecli"
+    if not context and arguments[0] in COMMANDS:
+        # Typer names no command for a flag that lacks its value.
+        path += f" {arguments[0]}"
     message = getattr(error, "format_message", lambda: str(error))()
     hint = f"see {path} --help"
     if message.startswith("No such command") and "Did you mean" not in message:

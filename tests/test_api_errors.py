@@ -18,7 +18,7 @@ from clinecli.api_errors import (
 )
 from clinecli.errors import ClinecliError, ExitStatus
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 
 AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
 REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE

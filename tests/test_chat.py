@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from clinecli.chat import ChatRequest, Delta, Reply, ToolCall, ToolCallPiece
 from clinecli.errors import ExitStatus, RejectedError
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 
 
 def fold(*deltas: Delta, done: bool = False, keep_text: bool = True) -> Reply:

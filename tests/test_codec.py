@@ -24,7 +24,7 @@ from clinecli.errors import ClinecliError, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
 from clinecli.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 RECORDINGS = Path(__file__).parents[2] / "shared/recordings"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clinecli.jsontext import InvalidJson, Number, compact, dumps, loads, loads_exact, unwrap
 
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 BOM = b"\xef\xbb\xbf"
 DEEP = 100_000
 

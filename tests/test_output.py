@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ USAGE = {"prompt_tokens": 14, "completion_tokens": 8, "cost": 0.000162, "is_byok
 
 def answer(command: str, text: str, usage: dict[str, Any] | None = None) -> bytes:
     """The same reply, whole or streamed. HALF in it is half of a surrogate pair."""
-    extra = {"usage": usage} if usage else {}
+    extra: dict[str, Any] = {"usage": usage} if usage else {}
     if command == "ask":
         return response(completion(text, **extra).replace(b"HALF", rb"\ud83d"))
     last = json.loads(STOP.removeprefix(b"data: ")) | extra
@@ -228,7 +229,7 @@ def read_only(tmp_path: Path) -> Path:
     return directory / "out.txt"
 
 
-UNWRITABLE = {
+UNWRITABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no-directory": (lambda path: path / "missing" / "out.txt", "No such file or directory"),
     "a-directory": (lambda path: path, "Is a directory"),
     "below-a-file": (lambda path: Path("/dev/null/out.txt"), "Not a directory"),

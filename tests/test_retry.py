@@ -22,7 +22,7 @@ from clinecli.errors import (
 )
 from clinecli.retry import BACKOFF_CAP, JITTER_CAP, next_delay, parse_retry_after
 
-PROPERTY = settings(max_examples=200, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 AMPLE = 10_000.0
 
 

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from tests.support import KEY, RawServer, completion, failure, no_traceback, res
 # Secrets
 
 
-SHOWN = {
+SHOWN: dict[str, Callable[[Secret], str]] = {
     "repr": repr,
     "str": str,
     "f-string": lambda secret: f"{secret}",

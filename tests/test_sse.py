@@ -12,7 +12,7 @@ from clinecli.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 Events = list[ServerSentEvent]
 BOM = b"\xef\xbb\xbf"
-PROPERTY = settings(max_examples=150, deadline=None)
+PROPERTY = settings(max_examples=80, deadline=None)
 
 
 def ev(data: bytes, event: str = "") -> ServerSentEvent:
