@@ -16,7 +16,7 @@ from clinecli.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
     ensure_open()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _terminate)
     arguments = sys.argv[1:]
@@ -27,9 +27,7 @@ def main() -> NoReturn:
     except ClinecliError as error:
         status = _report(error, arguments)
     except (ClosedPipe, BrokenPipeError):
-        die_of(signal.SIGPIPE)
-    except KeyboardInterrupt:
-        die_of(signal.SIGINT)
+        die_of(_received[0] if _received else signal.SIGPIPE)
     except Terminated as signalled:
         die_of(signalled.number)
     except OSError as error:
@@ -78,6 +76,10 @@ def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
 
 
 def _report(error: ClinecliError, arguments: list[str]) -> ExitStatus:
+    if _received:
+        # What a signal raises comes out as another error when it meets a lock of `threading`
+        # half taken, or when cleaning up fails.
+        die_of(_received[0])
     flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = any(flag == "--json" or re.fullmatch("-[vqx]*j[vqx]*", flag) for flag in flags)
     Messages(as_json=as_json).error(error)
@@ -96,7 +98,11 @@ def _bug(error: Exception) -> InternalError:
     return InternalError(f"internal error: {type(error).__name__}{place}")
 
 
+_received: list[int] = []
+
+
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    _received.append(number)
     raise Terminated(number)
 
 

@@ -24,6 +24,7 @@ from clinecli.settings import BaseUrl, Settings
 from clinecli.tls import tls_failure, trust
 
 _WRITE_BYTES = 256 * 1024
+_LONGEST_WAIT = 1.0
 
 
 class Deadline:
@@ -220,7 +221,7 @@ class Stream(httpcore.NetworkStream):
         if backend.tunnelling:
             timeout = backend.connect_timeout()
         try:
-            data = self._inner.read(max_bytes, backend.deadline.bound(timeout))
+            data = self._read(max_bytes, backend.deadline.bound(timeout))
         except httpcore.ReadTimeout:
             raise self._timed_out(timeout, "sent") from None
         except httpcore.ReadError as error:
@@ -235,6 +236,18 @@ class Stream(httpcore.NetworkStream):
             raise self._hung_up(None)
         self._answered = True
         return data
+
+    def _read(self, max_bytes: int, limit: float) -> bytes:
+        """Read in slices of time: Python overlooks a signal that comes right before a blocking
+        call, and would let Ctrl-C wait for the server."""
+        while True:
+            part = min(limit, _LONGEST_WAIT)
+            try:
+                return self._inner.read(max_bytes, part)
+            except httpcore.ReadTimeout:
+                limit -= part
+                if limit <= 0:
+                    raise
 
     def _timed_out(self, timeout: float | None, what: str) -> ClinecliError:
         if self._backend.tunnelling:

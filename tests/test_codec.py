@@ -439,7 +439,7 @@ class Read(NamedTuple):
 def read(chunks: list[bytes], content_type: str = "text/event-stream") -> Read:
     reader = StreamReader(content_type)
     events = [event for data in chunks for event in reader.feed(data)] + reader.close()
-    failure = reader.failure and (reader.failure.status, reader.failure.code)
+    failure = (reader.failure.status, reader.failure.code) if reader.failure else None
     seen = [(event.raw, told(event.delta), event.done) for event in events]
     return Read(seen, reader.complete, reader.done, failure)
 

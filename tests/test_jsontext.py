@@ -189,7 +189,7 @@ class TestExact:
         ("text", "place"),
         [
             pytest.param("", "line 1 column 1", id="empty"),
-            pytest.param('{\n  "a": 1,\n}', "line 3 column 1", id="trailing-comma"),
+            pytest.param('{\n  "a": 1\n  "b": 2\n}', "line 3 column 3", id="comma-missing"),
             pytest.param('{"a": 1} x', "line 1 column 10", id="trailing-text"),
             pytest.param('{"a"', "line 1 column 5", id="cut"),
             pytest.param('"a\nb"', "line 1 column 3", id="raw-newline"),

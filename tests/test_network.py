@@ -13,7 +13,7 @@ import httpcore
 import pytest
 
 from clinecli.errors import ConnectionFailed, TransientError
-from clinecli.network import Deadline, Hop, connect, first_hop, resolve
+from clinecli.network import Backend, Deadline, Hop, Stream, connect, first_hop, resolve
 from clinecli.proxy import parse_proxy
 from clinecli.settings import parse_base_url
 from tests.lab import (
@@ -274,6 +274,41 @@ def test_a_deadline_that_has_passed_gives_no_time(late: float) -> None:
     clock.now += late
     with pytest.raises(TransientError, match=r"within 10 s \(--timeout\)"):
         deadline.bound(None)
+
+
+class Silent(httpcore.NetworkStream):
+    """A connection on which nothing comes, but for `data` after `timeouts` waits."""
+
+    def __init__(self, data: bytes = b"", timeouts: int = 1000) -> None:
+        self.waits: list[float | None] = []
+        self._data = data
+        self._timeouts = timeouts
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.waits.append(timeout)
+        if len(self.waits) <= self._timeouts:
+            raise httpcore.ReadTimeout
+        return self._data
+
+
+def stream_on(inner: httpcore.NetworkStream) -> Stream:
+    base_url = parse_base_url("https://api.example", "test")
+    backend = Backend(base_url, None, connect_timeout=10.0, log=lambda _: None)
+    backend.deadline = Deadline(600.0)
+    return Stream(inner, backend)
+
+
+def test_a_long_wait_comes_in_slices_that_a_signal_can_end() -> None:
+    silent = Silent()
+    with pytest.raises(TransientError, match=r"sent nothing for 2\.5 s \(--idle-timeout\)"):
+        stream_on(silent).read(1, 2.5)
+    assert silent.waits == [1.0, 1.0, 0.5]
+
+
+def test_what_comes_after_some_slices_is_read() -> None:
+    silent = Silent(b"late", timeouts=3)
+    assert stream_on(silent).read(1, 120.0) == b"late"
+    assert len(silent.waits) == 4
 
 
 # Servers that go away

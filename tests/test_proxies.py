@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -189,7 +190,11 @@ def test_a_far_proxy_does_not_get_the_key_in_plain_text(
 
 @COMMANDS
 def test_tls_to_the_proxy(command: str, authority: Authority, proxied: dict[str, str]) -> None:
-    answer = REPLY if command == "ask" else STREAM
+    def answer(connection: socket.socket, _number: int) -> None:
+        # Longer than one wait for data.
+        threading.Event().wait(1.2)
+        connection.sendall(REPLY if command == "ask" else STREAM)
+
     with (
         TlsServer(answer, authority.valid(NAME)) as server,
         ForwardProxy(upstream=server.port, context=authority.valid()) as proxy,

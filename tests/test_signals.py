@@ -162,9 +162,36 @@ def test_a_signal_ends_a_process_whose_resolver_hangs(
     assert (process.returncode, output, errors) == (-number, b"", b"")
 
 
+@SIGNALS
+@pytest.mark.parametrize(
+    "error",
+    ["RuntimeError('release unlocked lock')", "BrokenPipeError()", "OSError(28, 'full')"],
+    ids=["a lock half taken", "a closed pipe", "a full disk"],
+)
+def test_a_signal_counts_whatever_becomes_of_its_exception(
+    number: int, error: str, tmp_path: Path, env: dict[str, str]
+) -> None:
+    code = f"""
+import os, threading
+import clinecli.network
+def resolve(*_):
+    try:
+        os.kill(os.getpid(), {int(number)})
+        threading.Event().wait()
+    finally:
+        raise {error}
+clinecli.network.resolve = resolve
+"""
+    command = [*altered_cli(tmp_path, code), "ask", "hi"]
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-number, b"", b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_signal_ends_a_wait_before_a_retry(number: int, env: dict[str, str]) -> None:
-    busy = response(b"{}", status="503 Busy", Retry_After="50")
+    busy = response(b"{}", status="503 Busy", Retry_After="5")
     with RawServer(busy) as server:
         command = [*CLI, "ask", "hi", "--base-url", server.url]
         with started(command, env) as process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -193,9 +194,12 @@ def test_reasoning_and_usage_on_a_terminal_are_not_obeyed(
     with RawServer(answer) as server:
         arguments = [command, "hi", "--reasoning", "--usage", "--base-url", server.url]
         status, output, piped = run_on_terminal(arguments, env, streams=[2])
+        as_json = run_on_terminal([*arguments, "-j"], env, streams=[2])[1]
     assert (status, piped) == (0, b"ok\n")
     assert "^[]0;owned^G<U+009B>2J<U+202E>" in output.decode()
-    assert not any(OBEYED.search(line) for line in output.decode().split("\n"))
+    assert not any(OBEYED.search(line) for line in (output + as_json).decode().split("\n"))
+    usage = json.loads(as_json.decode().strip().split("\n")[-1])
+    assert (usage["model"], usage["usage"]["prompt_tokens"]) == (evil, evil)
 
 
 @COMMANDS
@@ -282,6 +286,21 @@ def test_progress_is_gone_before_an_error_and_no_reply_on_stdout(env: dict[str, 
     assert (status, piped) == (9, b"")
     _, error = output.split(CLEARED)
     assert error.startswith(b"clinecli: error: ")
+
+
+def test_ctrl_c_takes_the_progress_line_away(env: dict[str, str]) -> None:
+    held = Held(b"")
+    command = [*CLI, "ask", "hi", "--no-stdin", "--base-url"]
+    with (
+        RawServer(held) as server,
+        Terminal([*command, server.url], env, control=True) as terminal,
+    ):
+        terminal.read_until(b" 1 s\x1b[K")
+        terminal.type(b"\x03")
+        status, output, _ = terminal.finish()
+        held.go.set()
+    assert status == -signal.SIGINT
+    assert output.endswith(b"\x1b[K" + CLEARED)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -387,6 +388,20 @@ def test_trust_names_the_setting_at_fault(
 ) -> None:
     with pytest.raises(kind, match=message):
         trust(ca_flag, environ)
+
+
+def test_a_reply_in_two_parts_with_a_long_wait(
+    authority: Authority, ca_file: str, env: dict[str, str]
+) -> None:
+    # A read that times out must go on where it was.
+    def halting(connection: socket.socket, _number: int) -> None:
+        connection.sendall(STREAM_HEAD + http_chunk(delta("hel")))
+        threading.Event().wait(1.3)
+        connection.sendall(http_chunk(delta("lo") + STOP + DONE) + http_chunk(b""))
+
+    with TlsServer(halting, authority.valid()) as server:
+        done = run(["stream", "hi", "--base-url", server.url, "--ca-file", ca_file], env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
 
 
 def test_a_reply_that_tls_cuts_is_incomplete(
