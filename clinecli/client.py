@@ -14,6 +14,7 @@ import httpx
 
 from clinecli import __version__
 from clinecli.api_errors import decode_error, not_the_api, one_line
+from clinecli.backend import Backend, connection_pool, tunnel_failures
 from clinecli.chat import ChatRequest
 from clinecli.codec import Event, StreamReader, decode_body, json_body
 from clinecli.errors import (
@@ -24,7 +25,7 @@ from clinecli.errors import (
     TransientError,
 )
 from clinecli.jsontext import dumps
-from clinecli.network import Backend, Deadline, connection_pool
+from clinecli.network import Deadline
 from clinecli.proxy import choose_proxy
 from clinecli.retry import next_delay, parse_retry_after
 from clinecli.settings import Secret, Settings
@@ -229,7 +230,10 @@ class Client:
         raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         request = self._http.build_request(method, url, headers=raw_headers, content=body)
         try:
-            with _translated(not_the_api("something that is not HTTP")), _tunnel(self._backend):
+            with (
+                _translated(not_the_api("something that is not HTTP")),
+                tunnel_failures(self._backend),
+            ):
                 response = self._http.send(request, stream=True)
         except (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError):
             # httpx reads the target of a redirect even when it is not to be followed.
@@ -362,48 +366,6 @@ def _translated(protocol_error: ClinecliError) -> Iterator[None]:
         raise ConnectionFailed("the connection broke while the request was sent") from None
     except httpx.DecodingError:
         raise IncompleteError("the reply's compression is damaged") from None
-
-
-@contextmanager
-def _tunnel(backend: Backend) -> Iterator[None]:
-    """Tell of a proxy that does not open the tunnel."""
-    try:
-        yield
-    except httpcore.ProxyError as error:
-        raise _proxy_failure(backend.hop.name, str(error)) from None
-    except (httpcore.RemoteProtocolError, httpcore.ReadError):
-        if not backend.tunnelling:
-            raise
-        raise ConnectionFailed(
-            f"{backend.hop.name} did not answer to CONNECT as an HTTP proxy does",
-            code="proxy",
-            hint="check the proxy's host and port",
-        ) from None
-
-
-_PROXY_ANSWERS = {
-    "403": (
-        "refused the connection",
-        "the proxy does not allow this host: ask its operator, or use another proxy",
-    ),
-    "407": (
-        "asks for valid credentials",
-        "put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
-    ),
-}
-
-
-def _proxy_failure(proxy: str, answer: str) -> ConnectionFailed:
-    """The proxy's answer to CONNECT, which httpcore words as `407 Reason`."""
-    status = answer[:3]
-    what, hint = _PROXY_ANSWERS.get(status, ("refused the connection", None))
-    return ConnectionFailed(
-        f"{proxy} {what}: {one_line(answer)}",
-        code=f"proxy_{status}",
-        hint=hint,
-        http_status=int(status) if status.isdecimal() else None,
-        retry_limit=0 if status.startswith("4") else None,
-    )
 
 
 class _Stream(httpx.SyncByteStream):

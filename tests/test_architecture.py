@@ -35,6 +35,7 @@ RIM = [
     "sources",
     "tls",
     "network",
+    "backend",
     "client",
     "schema",
     "compose",

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpcore
 import pytest
 
+from clinecli.backend import Backend, Stream
 from clinecli.errors import ConnectionFailed, TransientError
-from clinecli.network import Backend, Deadline, Hop, Stream, connect, first_hop, resolve
+from clinecli.network import Deadline, Hop, connect, first_hop, resolve
 from clinecli.proxy import parse_proxy
 from clinecli.settings import parse_base_url
 from tests.lab import (

@@ -173,14 +173,14 @@ def test_a_signal_counts_whatever_becomes_of_its_exception(
 ) -> None:
     code = f"""
 import os, threading
-import clinecli.network
+import clinecli.backend
 def resolve(*_):
     try:
         os.kill(os.getpid(), {int(number)})
         threading.Event().wait()
     finally:
         raise {error}
-clinecli.network.resolve = resolve
+clinecli.backend.resolve = resolve
 """
     command = [*altered_cli(tmp_path, code), "ask", "hi"]
     done = subprocess.run(

@@ -6,7 +6,14 @@ import os
 import shutil
 import time
 
-from clinecli.catalogue import Model, json_array, merge
+from clinecli.catalogue import (
+    CLINE_PATH,
+    OPENAI_PATH,
+    RECOMMENDED_PATH,
+    Model,
+    json_array,
+    merge,
+)
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -24,9 +31,6 @@ from clinecli.sources import key_readers, load_settings
 from clinecli.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8
 
-CLINE_PATH = "/ai/cline/models"
-RECOMMENDED_PATH = "/ai/cline/recommended-models"
-OPENAI_PATH = "/models"
 # The recommended list only adds tags: it is not worth waiting for long.
 RECOMMENDED_SECONDS = 10.0
 _WAITING = "waiting for the list of models"

@@ -6,21 +6,18 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from clinecli.catalogue import merge
+from clinecli.catalogue import CLINE_PATH, OPENAI_PATH, RECOMMENDED_PATH, merge
 from clinecli.commands.doctor.context import Context
 from clinecli.commands.doctor.model import Outcome, failed, ok, skip, warn
 from clinecli.commands.doctor.service import (
     ACCOUNT_PATH,
     CHAT_PATH,
-    OPENAI_MODELS_PATH,
     elsewhere,
     second_opinion,
 )
 from clinecli.errors import AuthError, ClinecliError, CreditError, RejectedError
 from clinecli.jsontext import dumps, loads
 
-CLINE_MODELS_PATH = "/ai/cline/models"
-RECOMMENDED_PATH = "/ai/cline/recommended-models"
 # The API counts in micro-dollars.
 _DOLLAR = 1_000_000
 _LOW_DOLLARS = 1
@@ -170,11 +167,11 @@ def _catalogue(context: Context, wanted: str) -> tuple[list[str], bool]:
     """The ids that the server lists, and whether they are all that it serves. Other
     OpenAI-compatible servers promise no such thing."""
     try:
-        listed = _get(context, CLINE_MODELS_PATH)
+        listed = _get(context, CLINE_PATH)
     except RejectedError as error:
         if error.http_status != 404:
             raise
-        return [entry.id for entry in merge(_get(context, OPENAI_MODELS_PATH))], False
+        return [entry.id for entry in merge(_get(context, OPENAI_PATH))], False
     known = [entry.id for entry in merge(listed)]
     if wanted in known:
         return known, True

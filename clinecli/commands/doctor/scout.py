@@ -8,9 +8,9 @@ from __future__ import annotations
 import ssl
 from typing import ClassVar
 
+from clinecli.backend import Backend
 from clinecli.client import Client
 from clinecli.commands.doctor.context import Context
-from clinecli.network import Backend
 
 
 class _Reached(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clinecli.api_errors import describe_body, not_the_api
+from clinecli.catalogue import OPENAI_PATH
 from clinecli.codec import decode_body
 from clinecli.commands.doctor.context import Context
 from clinecli.commands.doctor.model import Outcome, failed, ok, skip, warn
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from clinecli.client import Answer
 
 ACCOUNT_PATH = "/users/me"
-OPENAI_MODELS_PATH = "/models"
 CHAT_PATH = "/chat/completions"
 # A request that the API refuses: without a message nothing is answered, or billed.
 NO_MESSAGE = b'{"messages":[],"stream":false}'
@@ -108,7 +108,7 @@ def second_opinion(
     missing = wrong.http_status == 404
     try:
         if missing:
-            failure = context.client().probe("GET", OPENAI_MODELS_PATH, with_key=with_key).failure
+            failure = context.client().probe("GET", OPENAI_PATH, with_key=with_key).failure
             if failure is None or isinstance(failure, AuthError):
                 return failure if with_key else None
         answer = context.client().probe("POST", CHAT_PATH, NO_MESSAGE, with_key=with_key)
