@@ -25,15 +25,16 @@ def main() -> NoReturn:
         if sys.stdout:
             sys.stdout.flush()
     except ClinecliError as error:
-        status = _report(error, arguments)
+        status = _report(error, as_json=_wants_json(arguments))
     except (ClosedPipe, BrokenPipeError):
         die_of(_received[0] if _received else signal.SIGPIPE)
     except Terminated as signalled:
         die_of(signalled.number)
     except OSError as error:
-        status = _report(OutputError(f"input or output failed: {error.strerror}"), arguments)
+        failure = OutputError(f"input or output failed: {error.strerror}")
+        status = _report(failure, as_json=_wants_json(arguments))
     except Exception as error:
-        status = _report(_bug(error), arguments)
+        status = _report(_bug(error), as_json=_wants_json(arguments))
     # Everything is written and closed: taking the interpreter down module by module would
     # cost a tenth of the whole call.
     os._exit(status)
@@ -56,7 +57,12 @@ def _run(arguments: list[str]) -> int:
         if isinstance(exit_.__context__, BrokenPipeError):
             raise ClosedPipe from None
         raise
-    return invocation.run() if invocation else ExitStatus.OK
+    if not invocation:
+        return ExitStatus.OK
+    try:
+        return invocation.run()
+    except ClinecliError as error:
+        return _report(error, as_json=getattr(invocation.options, "json", False))
 
 
 def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
@@ -75,13 +81,17 @@ def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
     return UsageError(" ".join(message.split()), hint=hint)
 
 
-def _report(error: ClinecliError, arguments: list[str]) -> ExitStatus:
+def _wants_json(arguments: list[str]) -> bool:
+    """Whether a command line that could not be parsed asks for JSON, as far as one can tell."""
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return any(flag == "--json" or re.match("-[vqx]*j", flag) for flag in flags)
+
+
+def _report(error: ClinecliError, *, as_json: bool) -> ExitStatus:
     if _received:
         # What a signal raises comes out as another error when it meets a lock of `threading`
         # half taken, or when cleaning up fails.
         die_of(_received[0])
-    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    as_json = any(flag == "--json" or re.fullmatch("-[vqx]*j[vqx]*", flag) for flag in flags)
     Messages(as_json=as_json).error(error)
     return error.status
 

@@ -67,6 +67,11 @@ _BY_STATUS: dict[int, _Rule] = {
     502: _Rule(TransientError, "the upstream provider failed", None),
     503: _TRY_LATER,
     504: _Rule(TransientError, "the upstream provider did not answer in time", None),
+    511: _Rule(
+        IncompleteError,
+        "the network wants a login first",
+        hint="open a web page in a browser on this network and log in",
+    ),
     529: _TRY_LATER,
 }
 
@@ -103,7 +108,8 @@ _BY_CODE: dict[str, _Rule] = {
 
 _LIMIT = "the quota is used up: wait until it resets, or choose a model that is paid by credits"
 # Prose decides nothing but the hint, with one exception: the quota limits of ClinePass and of
-# free models come as a plain 429 without a code, and no retry within minutes can succeed.
+# free models come without a code, as a plain 429 or after HTTP 200, and no retry within minutes
+# can succeed.
 _BY_PROSE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(r"free limit reached on model", re.I), _LIMIT, True),
     (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, True),
@@ -187,7 +193,7 @@ def _build(
     for pattern, better_hint, is_quota in _BY_PROSE:
         if pattern.search(text):
             hint = better_hint
-            if is_quota and status == 429:
+            if is_quota and (status == 429 or not (status or body.code)):
                 error_class, title, retry_limit = CreditError, "usage limit reached", 0
             break
     details = [text] if text else []
@@ -247,6 +253,8 @@ def describe_body(body: bytes, content_type: str) -> str:
         return "an HTML page"
     if not head:
         return "an empty body"
+    if "event-stream" in content_type:
+        return "an event stream where a whole reply was asked for: `clinecli stream` reads it"
     return f"{len(body)} bytes that are not JSON ({content_type or 'no content type'})"
 
 

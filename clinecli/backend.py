@@ -127,7 +127,7 @@ class Stream(httpcore.NetworkStream):
                 f"{self._backend.hop.name} did not answer to CONNECT within {rounded(timeout)} s",
                 code="proxy",
             )
-        if self._backend.deadline.remaining() <= 0:
+        if timeout is None or self._backend.deadline.remaining() <= 0:
             return self._backend.deadline.exceeded()
         return TransientError(
             f"the server {what} nothing for {timeout:g} s (--idle-timeout)",

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from clinecli import __version__
 from clinecli.declarations import COMMANDS, NETWORK, CommandSpec
-from clinecli.errors import ClinecliError, ExitStatus
+from clinecli.errors import ClinecliError, ExitStatus, UsageError
 from clinecli.options import NetworkOptions
 from clinecli.stdio import STDERR, is_terminal
 
@@ -59,7 +59,8 @@ class Invocation(NamedTuple):
                 network: NetworkOptions = self.options.network
                 if network.verbose or is_terminal(STDERR):
                     command = doctor_command(network, live=error.status == ExitStatus.INCOMPLETE)
-                    error.hint = f"{error.hint}; {command} looks further"
+                    joint = " " if error.hint.endswith("?") else "; "
+                    error.hint += f"{joint}{command} looks further"
             raise
 
 
@@ -67,17 +68,25 @@ def doctor_command(network: NetworkOptions, *, live: bool) -> str:
     """The command line that diagnoses what a call with these options met."""
     import shlex
 
+    from clinecli.sources import is_path
+
     words = ["clinecli", "doctor", *(["--live"] if live else [])]
     for name in ("base_url", "key_file", "proxy", "ca_file"):
         value = getattr(network, name)
-        # A proxy URL may carry a password, which must not be shown.
-        if value is not None and not (name == "proxy" and "@" in value):
+        # A URL may carry a password, and a key may stand where the name of its file belongs.
+        is_secret = value and ("@" in value or (name == "key_file" and not is_path(value)))
+        if value is not None and not is_secret:
             words += [f"--{name.replace('_', '-')}", shlex.quote(value)]
     return f"`{' '.join(words)}`"
 
 
 _EXIT_STATUSES = "\n".join(
-    ["\b", "Exit statuses:", *(f"  {status:>3}  {status.when}" for status in ExitStatus)]
+    [
+        "\b",
+        "Exit statuses:",
+        *(f"  {status:>3}  {status.when}" for status in ExitStatus),
+        "  130, 141, 143  died of SIGINT, of a closed pipe, of SIGTERM",
+    ]
 )
 
 
@@ -90,6 +99,7 @@ def _build(name: str, spec: CommandSpec) -> Any:
     ]
 
     def command(**values: Any) -> Invocation:
+        _refuse_empty(values, NETWORK | spec.flags)
         if has_network:
             network = {name: values.pop(name) for name in NETWORK}
             values["network"] = NetworkOptions(**network)
@@ -105,6 +115,17 @@ def _build(name: str, spec: CommandSpec) -> Any:
     help_text = f"{spec.summary}\n\n{spec.help}"
     single.command(name, help=help_text, context_settings=settings)(command)
     return typer.main.get_command(single)
+
+
+def _refuse_empty(values: dict[str, Any], flags: dict[str, Any]) -> None:
+    """Refuse `--schema "$UNSET"`: an option that is given has to count."""
+    for name, value in values.items():
+        metavar = flags[name].metavar or ""
+        if "FILE" not in metavar and metavar != "ID":
+            continue
+        if value == "" or (isinstance(value, list) and "" in value):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} is empty", hint=f"give it a value: {flag} {metavar}")
 
 
 def _parameters(

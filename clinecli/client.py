@@ -28,12 +28,13 @@ from clinecli.jsontext import dumps
 from clinecli.network import Deadline
 from clinecli.proxy import choose_proxy
 from clinecli.retry import next_delay, parse_retry_after
-from clinecli.settings import Secret, Settings
+from clinecli.settings import Secret, Settings, redact
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 CHAT_PATH = "/chat/completions"
 HTTPX_VERSION = httpx.__version__
-_MIN_KEY_CHARACTERS = 8
+# Seconds between the bytes of a stream. A whole reply is silent until the model is done.
+STREAM_IDLE_SECONDS = 120.0
 
 
 _T = TypeVar("_T")
@@ -96,7 +97,7 @@ class Client:
         )
         self._http = httpx.Client(
             transport=_Transport(connection_pool(settings, self.proxy, self._backend, environ)),
-            timeout=settings.idle_timeout,
+            timeout=None,
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": f"clinecli/{__version__}"},
@@ -113,7 +114,7 @@ class Client:
         body = request_body(request, stream=False)
 
         def once() -> Event:
-            with self._post(request, body) as response:
+            with self._post(request, body, self._settings.idle_timeout) as response:
                 return decode_body(_read_all(response), *_origin(response))
 
         return self._attempts(once)
@@ -131,9 +132,10 @@ class Client:
         Raises `ClinecliError`, after the chunk that tells of it.
         """
         body = request_body(request, stream=True)
+        idle = self._settings.idle_timeout or STREAM_IDLE_SECONDS
 
         def once() -> None:
-            with self._post(request, body) as response:
+            with self._post(request, body, idle) as response:
                 self._read_stream(response, consume)
 
         self._attempts(once, may_retry)
@@ -145,7 +147,8 @@ class Client:
 
         def once() -> bytes:
             headers = self._authorization() if with_key else {}
-            with self._send("GET", path, headers, None) as response:
+            idle = self._settings.idle_timeout
+            with self._send("GET", path, headers, None, idle=idle) as response:
                 return json_body(_read_all(response), *_origin(response))
 
         return self._attempts(once)
@@ -200,16 +203,16 @@ class Client:
 
     def _redacted(self, text: str) -> str:
         """`text` without the key, which a server's message may quote."""
-        key = self._key.reveal() if self._key else ""
-        # A dummy key for a local server may be part of an ordinary word.
-        return text.replace(key, "[key]") if len(key) >= _MIN_KEY_CHARACTERS else text
+        return redact(text, self._key) if self._key else text
 
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
 
-    def _post(self, request: ChatRequest, body: bytes) -> AbstractContextManager[httpx.Response]:
+    def _post(
+        self, request: ChatRequest, body: bytes, idle: float | None
+    ) -> AbstractContextManager[httpx.Response]:
         headers = {"Content-Type": "application/json", **dict(request.headers)}
-        return self._send("POST", CHAT_PATH, headers | self._authorization(), body)
+        return self._send("POST", CHAT_PATH, headers | self._authorization(), body, idle=idle)
 
     @contextmanager
     def _send(
@@ -219,16 +222,22 @@ class Client:
         headers: dict[str, str],
         body: bytes | None,
         *,
+        idle: float | None = None,
         any_status: bool = False,
     ) -> Iterator[httpx.Response]:
-        """Send one request and give the response, when its status is a success or `any_status`."""
+        """Send one request and give the response, when its status is a success or `any_status`.
+
+        `idle` is in seconds between bytes; None leaves it to the deadline of the call.
+        """
         url = f"{self._settings.base_url}{path}"
         key = "with the key" if "Authorization" in headers else "without a key"
         self._detail(f"> {method} {url} ({len(body or b'')} bytes, {key})")
         started = time.monotonic()
         # httpx would refuse a header value that is not ASCII; RFC 9110 allows its bytes.
         raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-        request = self._http.build_request(method, url, headers=raw_headers, content=body)
+        request = self._http.build_request(
+            method, url, headers=raw_headers, content=body, timeout=idle
+        )
         try:
             with (
                 _translated(not_the_api("something that is not HTTP")),

@@ -19,7 +19,7 @@ from clinecli.api_errors import (
 from clinecli.chat import Delta, ToolCallPiece
 from clinecli.errors import ClinecliError, IncompleteError
 from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
-from clinecli.sse import BOM, EventTooLarge, SSEDecoder
+from clinecli.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
 
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
@@ -52,6 +52,7 @@ class StreamReader:
         self._started = False
         self._head = b""
         self._object: list[bytes] | None = None
+        self._object_bytes = 0
         # Whether a `finish_reason` was seen, and the end mark.
         self.complete = False
         self.done = False
@@ -102,6 +103,11 @@ class StreamReader:
     def _take(self, data: bytes) -> list[Event]:
         if self._object is not None:
             self._object.append(data)
+            self._object_bytes += len(data)
+            if self._object_bytes > DEFAULT_MAX_EVENT_BYTES:
+                self._object = None
+                size = DEFAULT_MAX_EVENT_BYTES >> 20
+                self.failure = IncompleteError(f"the reply exceeds {size} MiB")
             return []
         return [] if self.done or self.failure else self._events(data)
 
@@ -197,6 +203,8 @@ def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
 def _delta(chunk: dict[str, Any], key: str) -> Delta:
     choices = chunk.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
+    if isinstance(choice, dict) and choice.get("index") and isinstance(choices, list):
+        choice = next((c for c in choices if isinstance(c, dict) and not c.get("index")), choice)
     usage = chunk.get("usage")
     error = chunk.get("error")
     reply_id = chunk.get("id")

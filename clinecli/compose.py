@@ -40,7 +40,7 @@ def reads_stdin(options: ChatOptions) -> bool:
     """Whether stdin is part of the input. A whole request leaves it alone unless told."""
     if options.prompt == ["-"] or options.request == "-":
         return True
-    return not options.no_stdin and not options.request
+    return not options.no_stdin and (not options.request or bool(options.prompt))
 
 
 def has_input(options: ChatOptions) -> bool:
@@ -112,7 +112,11 @@ def _new_turn(options: ChatOptions, stdin: bytes) -> list[dict[str, Any]]:
     """The user message: prompt, files and stdin, with a blank line between; then images."""
     words = [] if options.prompt == ["-"] else (options.prompt or [])
     prompt = _argument(" ".join(words), "the prompt")
-    pieces = [prompt, *map(_attachment, options.file or []), decode_text(stdin, "stdin")]
+    files = [(path, read_text(path)) for path in options.file or []]
+    last = decode_text(stdin, "stdin")
+    # An attachment without content is no message, whatever its name says.
+    is_blank = not any(text.strip() for text in (prompt, *(text for _, text in files), last))
+    pieces = [] if is_blank else [prompt, *(_attachment(*file) for file in files), last]
     text = "\n\n".join(piece for piece in pieces if piece)
     images = [
         {"type": "image_url", "image_url": {"url": image_url(image)}}
@@ -124,8 +128,7 @@ def _new_turn(options: ChatOptions, stdin: bytes) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}] if text.strip() else []
 
 
-def _attachment(path: str) -> str:
-    text = read_text(path)
+def _attachment(path: str, text: str) -> str:
     end = "" if text.endswith("\n") else "\n"
     name = path.replace("&", "&amp;").replace('"', "&quot;")
     return f'<file name="{_argument(name, "a file name")}">\n{text}{end}</file>'

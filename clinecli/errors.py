@@ -93,7 +93,10 @@ class ClinecliError(Exception):
         if request_id:
             self.request_id = request_id
             if request_id not in self.message:
-                self.message += f" (request {request_id})"
+                # Into the parentheses that say where it happened, if there are some already.
+                opened = self.message.endswith(")")
+                where = f", request {request_id})" if opened else f" (request {request_id})"
+                self.message = self.message[: -1 if opened else None] + where
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `--json` prints under `error`."""

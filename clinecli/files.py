@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -82,7 +83,8 @@ def image_url(image: str) -> str:
     data = read_bytes(image) if size <= MAX_IMAGE_BYTES else b""
     if max(size, len(data)) > MAX_IMAGE_BYTES:
         raise UsageError(
-            f"{image} is {size / 1048576:.1f} MiB: images may have {MAX_IMAGE_BYTES >> 20} MiB",
+            f"{image} is {max(size, len(data)) / 1048576:.1f} MiB: images may have "
+            f"{MAX_IMAGE_BYTES >> 20} MiB",
             hint="scale it down, or pass its URL",
         )
     media_type = image_type(data)
@@ -121,6 +123,8 @@ class FileSink:
         except OSError:
             self._mode = stat.S_IFREG
         try:
+            if path.endswith("/"):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if stat.S_ISREG(self._mode) and not path.startswith(_DESCRIPTORS):
                 self._open_temporary()
             else:
@@ -134,7 +138,7 @@ class FileSink:
 
     def _open_temporary(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
-            raise PermissionError(13, os.strerror(13))
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._fd, self._temporary = tempfile.mkstemp(
             prefix=f".{self._path.name[:100]}.", suffix=".tmp", dir=self._path.parent
         )

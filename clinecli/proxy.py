@@ -50,7 +50,9 @@ def choose_proxy(
     if found and base_url.scheme == "http" and not is_loopback(found.host):
         raise ConfigError(
             f"the proxy {found} from {found.source} would see the key in plain text",
-            hint=f"add {base_url.host} to NO_PROXY",
+            hint="use https://, or leave out --proxy"
+            if found.source == "--proxy"
+            else f"add {base_url.host} to NO_PROXY",
         )
     return found
 

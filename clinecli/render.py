@@ -78,25 +78,40 @@ def usage_line(reply: Reply, seconds: float) -> str:
         if usage.get(key) is not None
     ]
     cost = usage.get("cost")
-    if isinstance(cost, int | float):
+    # Whatever is sent as a cost is shown; what no float can hold is no cost.
+    if isinstance(cost, int | float) and abs(cost) < 1e12:
         parts.append(f"${cost:.6f}")
     parts += [str(value) for value in (reply.model, reply.id) if value]
     return clean(sanitize(", ".join([*parts, f"{seconds:.1f} s"])).replace("\n", " "))
 
 
+# Linux takes 128 KiB in one argument; what is longer goes through stdin.
+_ARGUMENT_BYTES = 100_000
+_END = "END-OF-REQUEST"
+
+
 def curl_command(
-    request: ChatRequest, body: bytes, settings: Settings, headers: dict[str, str]
+    request: ChatRequest,
+    body: bytes,
+    settings: Settings,
+    headers: dict[str, str],
+    *,
+    stream: bool,
 ) -> str:
     """The curl command for the same request. The key stays in the shell's environment."""
     words = ["curl", "--silent", "--show-error"]
-    words += ["--no-buffer"] if b'"stream":true' in body else []
+    words += ["--no-buffer"] if stream else []
     words += ["--connect-timeout", f"{settings.connect_timeout:g}"]
     words += ["--max-time", f"{settings.timeout:g}"]
     words += ["--cacert", settings.ca_file] if settings.ca_file else []
+    # Without its credentials, which belong into no command line: see curl's --proxy-user.
+    words += ["--proxy", re.sub(r"^(\w+://)?.*@", r"\1", settings.proxy)] if settings.proxy else []
     quoted = [shlex.quote(word) for word in words]
     quoted += ["--header", '"Authorization: Bearer $CLINE_API_KEY"']
     for name, value in (*headers.items(), *request.headers):
         quoted += ["--header", shlex.quote(f"{name}: {value}")]
-    quoted += ["--data-binary", shlex.quote(body.decode())]
-    quoted.append(shlex.quote(f"{settings.base_url}/chat/completions"))
-    return " ".join(quoted)
+    url = shlex.quote(f"{settings.base_url}/chat/completions")
+    if len(body) <= _ARGUMENT_BYTES:
+        return " ".join([*quoted, "--data-binary", shlex.quote(body.decode()), url])
+    document = f"<<'{_END}'\n{body.decode()}\n{_END}"
+    return " ".join([*quoted, "--data-binary", "@-", url, document])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from clinecli.errors import IncompleteError, UsageError
@@ -44,7 +45,8 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
 
     hint = "ask for JSON alone in the prompt, or try a model with structured outputs (-m)"
     try:
-        error = best_match(validator.iter_errors(json.loads(text)))
+        reply = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        error = best_match(validator.iter_errors(reply))
     except (ValueError, RecursionError):
         return IncompleteError("the reply is not JSON", code="schema_mismatch", hint=hint)
     except Unresolvable as unresolvable:
@@ -60,3 +62,12 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
         code="schema_mismatch",
         hint=hint,
     )
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(spelling: str) -> float:
+    number = float(spelling)
+    return number if math.isfinite(number) else _no_number(spelling)

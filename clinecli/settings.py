@@ -44,6 +44,28 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
+_SHORT_SECRET = 8
+_TOLD = 4
+
+
+def redact(text: str, secret: Secret) -> str:
+    """`text`, which may come from a server, without the secret or a beginning of it.
+
+    Messages are cut to a length, and the cut may stand within the secret. A short secret, such
+    as the dummy key of a local server, counts only as a word of its own.
+    """
+    value = secret.reveal()
+    if len(value) < _SHORT_SECRET:
+        return re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", "[key]", text)
+    text = text.replace(value, "[key]")
+    for length in range(len(value) - 1, _TOLD - 1, -1):
+        if f"{value[:length]}…" in text:
+            text = text.replace(f"{value[:length]}…", "[key]…")
+        if text.endswith(value[:length]):
+            text = text[:-length] + "[key]"
+    return text
+
+
 class BaseUrl(NamedTuple):
     """The API root: scheme, host (ASCII, an IPv6 address without brackets), port and path."""
 
@@ -64,7 +86,10 @@ class BaseUrl(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Everything that a command needs to know before its first byte. Times are in seconds."""
+    """Everything that a command needs to know before its first byte. Times are in seconds.
+
+    `idle_timeout` is None unless it is given: a stream and a whole reply have different ones.
+    """
 
     base_url: BaseUrl
     base_url_source: str
@@ -74,7 +99,7 @@ class Settings(NamedTuple):
     config_proxy: str | None = None
     ca_file: str | None = None
     connect_timeout: float = 10.0
-    idle_timeout: float = 120.0
+    idle_timeout: float | None = None
     timeout: float = 600.0
     retries: int = 3
     referer: str | None = None
@@ -235,7 +260,7 @@ def resolve(
         flag = "--" + name.replace("_", "-")
         for value, source in (
             (given.get(name), flag),
-            (environ.get(variable) or None if variable else None, variable or ""),
+            ((environ.get(variable) or "").strip() or None if variable else None, variable or ""),
             (config.get(name), f"{config_path} ({name})"),
         ):
             if value is not None:
@@ -250,13 +275,15 @@ def resolve(
         if not math.isfinite(value) or value < minimum or (value == 0 and name != "retries"):
             kind: type[ClinecliError] = UsageError if source.startswith("--") else ConfigError
             wanted = "0 or more" if name == "retries" else "more than 0 seconds"
-            raise kind(
-                f"{source} must be {wanted}, not {value}", hint=f"the default is {default:g}"
-            )
+            hint = f"the default is {default:g}" if default else "leave it out for the default"
+            raise kind(f"{source} must be {wanted}, not {value}", hint=hint)
         return float(value)
 
     base_url, base_url_source = pick("base_url", DEFAULT_BASE_URL, BASE_URL_VARIABLE)
     model, model_source = pick("model", DEFAULT_MODEL, MODEL_VARIABLE)
+    if not model.strip():
+        blamed: type[ClinecliError] = UsageError if model_source == "--model" else ConfigError
+        raise blamed(f"the model of {model_source} is empty", hint=f"e.g. {DEFAULT_MODEL}")
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
         base_url_source=base_url_source,
@@ -267,7 +294,7 @@ def resolve(
         config_proxy=config.get("proxy"),
         ca_file=pick("ca_file", None)[0],
         connect_timeout=number("connect_timeout", _DEFAULTS["connect_timeout"]),
-        idle_timeout=number("idle_timeout", _DEFAULTS["idle_timeout"]),
+        idle_timeout=number("idle_timeout", 0.0) or None,
         timeout=number("timeout", _DEFAULTS["timeout"]),
         retries=int(number("retries", _DEFAULTS["retries"])),
         referer=pick("referer", None)[0],

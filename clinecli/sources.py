@@ -34,8 +34,14 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """The user's home directory."""
-    return Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    """The user's home directory. A relative HOME, which would mean the working directory, does
+    not count."""
+    given = environ.get("HOME", "")
+    if given.startswith("/"):
+        return Path(given)
+    import pwd
+
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def providers_path(environ: Mapping[str, str]) -> Path:
@@ -93,12 +99,21 @@ def _from_file(path: str | None, setting: str) -> Key | None:
     if path is None:
         return None
     # It may be the key itself, put where the name of its file belongs.
-    shown = f" ({path})" if "/" in path else ""
+    shown = f" ({path})" if is_path(path) else ""
     text = _read(Path(os.path.expanduser(path)), f"key file of {setting}{shown}")  # noqa: PTH111
     if text is None:
         raise ConfigError(f"the key file of {setting}{shown} does not exist", hint=KEY_HINT)
     source = f"{setting} ({path})"
     return Key(parse_key(text, source), source)
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` can be shown as the path of a file: it names one, or a place for one."""
+    path = Path(os.path.expanduser(text))  # noqa: PTH111
+    try:
+        return path.exists() or ("/" in text and path.parent.is_dir())
+    except OSError:
+        return False
 
 
 def _from_command(command: tuple[str, ...]) -> Key | None:

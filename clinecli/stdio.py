@@ -9,7 +9,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from clinecli.errors import ClinecliError, OutputError, UsageError
 from clinecli.report import error_json, error_text
@@ -30,17 +30,6 @@ class Terminated(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-
-
-class Sink(Protocol):
-    """Where the reply goes. Nothing is written before `flush` or `commit`."""
-
-    started: bool
-
-    def write(self, data: bytes) -> None: ...
-    def flush(self) -> None: ...
-    def commit(self) -> None: ...
-    def discard(self) -> None: ...
 
 
 def ensure_open() -> None:
@@ -158,7 +147,7 @@ class StdoutSink:
 
 
 class Messages:
-    """All that goes to stderr, through five functions and one progress line."""
+    """All that goes to stderr: notes, details, asked-for data, one error, and a progress line."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, as_json: bool = False):
         self.verbose = verbose

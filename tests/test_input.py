@@ -941,3 +941,33 @@ def test_inputs_may_be_pipes(env: dict[str, str], files: Path) -> None:
     assert sent["messages"][2]["content"][1]["image_url"]["url"].startswith("data:image/png;")
     assert sent["tools"] == json.loads(TOOLS)
     assert sent["response_format"]["json_schema"]["schema"] == json.loads(FILES["schema.json"])
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--schema", "--request", "--tools", "--messages", "--thread", "--system-file", "-o", "-m"],
+)
+def test_an_empty_value_is_not_ignored(flag: str, env: dict[str, str]) -> None:
+    done = run(["ask", "--dry-run", "hi", flag, ""], env)
+    assert "is empty" in failure(done, 2)[0]
+
+
+def test_an_attachment_without_content_is_no_message(env: dict[str, str]) -> None:
+    assert "nothing was sent" in failure(run(["ask", "-f", "/dev/null"], env), 6)[0]
+
+
+def test_stdin_goes_along_with_a_request_and_a_prompt(env: dict[str, str], tmp_path: Path) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"messages": [{"role": "user", "content": "one"}]}')
+    done = run(["ask", "--dry-run", "--request", str(request), "two"], env, stdin=b"three")
+    contents = [message["content"] for message in json.loads(done.stdout)["messages"]]
+    assert contents == ["one", "two\n\nthree"]
+
+
+@pytest.mark.parametrize("reply", ["1e400", "NaN", "[Infinity]"])
+def test_schema_and_a_number_that_is_none(reply: str, env: dict[str, str], tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"multipleOf": 0.1}')
+    with RawServer(response(completion(reply))) as server:
+        done = run(["ask", "hi", "--schema", str(schema), "--base-url", server.url], env)
+    assert failure(done, 11)[0].startswith("the reply is not JSON")

@@ -27,6 +27,7 @@ from clinecli.settings import (
     parse_base_url,
     parse_config,
     parse_key,
+    redact,
     resolve,
 )
 from clinecli.sources import Key, config_path, find_key, load_settings
@@ -358,7 +359,7 @@ def test_defaults() -> None:
     assert settings == DEFAULTS
     assert str(settings.base_url) == DEFAULT_BASE_URL
     timeouts = (settings.connect_timeout, settings.idle_timeout, settings.timeout)
-    assert (*timeouts, settings.retries) == (10.0, 120.0, 600.0, 3)
+    assert (*timeouts, settings.retries) == (10.0, None, 600.0, 3)
 
 
 FLAG_URL, ENV_URL, FILE_URL = "https://flag/f", "https://env/e", "https://file/c"
@@ -745,3 +746,59 @@ def test_settings_come_from_the_environment_that_is_given(tmp_path: Path) -> Non
     environ = {"HOME": str(tmp_path), "CLINE_MODEL": "given/model"}
     assert os.environ.get("CLINE_MODEL") != "given/model"
     assert load_settings(NetworkOptions(), environ).model == "given/model"
+
+
+SECRET = Secret("sk-0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("bad sk-0123456789abcdef here", "bad [key] here", id="whole"),
+        pytest.param("bad sk-0123456789abc…", "bad [key]…", id="cut-within"),
+        pytest.param("bad sk-01… (HTTP 400)", "bad [key]… (HTTP 400)", id="cut-early"),
+        pytest.param("code sk-0123456789", "code [key]", id="at-the-end"),
+        pytest.param("sk- is how keys begin", "sk- is how keys begin", id="nothing-told"),
+        pytest.param("all is well", "all is well", id="nothing"),
+    ],
+)
+def test_redact(text: str, expected: str) -> None:
+    assert redact(text, SECRET) == expected
+
+
+def test_a_short_key_is_redacted_as_a_word() -> None:
+    assert redact("key k, like (k): ok", Secret("k")) == "key [key], like ([key]): ok"
+
+
+def test_a_key_that_the_server_quotes_at_the_cut_of_a_message(env: dict[str, str]) -> None:
+    for padding in range(340, 400, 7):
+        error = {"error": {"code": 400, "message": "x" * padding + f" {KEY} tail"}}
+        answer = response(json.dumps(error).encode(), status="400 Bad")
+        with RawServer(answer) as server:
+            done = run(["ask", "hi", "--base-url", server.url], env)
+        assert done.returncode == 9
+        assert KEY[:6].encode() not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(["--key-file", KEY], id="bare"),
+        pytest.param(["--key-file", f"sk/{KEY}"], id="with-a-slash"),
+        pytest.param(["--base-url", f"http://user:{KEY}@127.0.0.1:1"], id="in-the-url"),
+    ],
+)
+def test_no_secret_of_a_misplaced_flag_in_the_hint(flags: list[str], env: dict[str, str]) -> None:
+    done = run(["ask", "-v", "hi", *flags], env)
+    assert done.returncode == 3
+    assert b"clinecli doctor" in done.stderr
+    assert KEY.encode() not in done.stderr
+
+
+def test_a_relative_home_is_not_the_working_directory(env: dict[str, str], tmp_path: Path) -> None:
+    evil = tmp_path / ".config" / "clinecli"
+    evil.mkdir(parents=True)
+    (evil / "config.toml").write_text('base_url = "https://evil.example"')
+    done = run(["ask", "--curl", "hi"], env | {"HOME": "."}, cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"evil.example" not in done.stdout

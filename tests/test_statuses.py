@@ -696,3 +696,36 @@ def test_reply_timeout(command: str, flag: str, env: dict[str, str]) -> None:
     assert "0.3 s" in message
     assert flag in message
     assert flag in hint
+
+
+def test_a_whole_reply_may_take_longer_than_the_default_between_bytes(env: dict[str, str]) -> None:
+    # What is slow is told apart by the flag: without it, only --timeout ends the wait.
+    def answer(connection: socket.socket, _: int) -> None:
+        connection.recv(1)  # Until the client gives up.
+
+    with RawServer(answer) as server:
+        where = ["--base-url", server.url, "--retries", "0"]
+        idle = run(["ask", "hi", *where, "--idle-timeout", "0.3"], env)
+        whole = run(["ask", "hi", *where, "--timeout", "0.6"], env)
+    assert "--idle-timeout" in failure(idle, 10)[0]
+    assert "--timeout" in failure(whole, 10)[0]
+
+
+@pytest.mark.parametrize("words", [["ask", "-jm", "a/b", ""], ["ask", "-js", "x", ""]])
+def test_json_errors_of_clustered_flags(words: list[str], env: dict[str, str]) -> None:
+    done = run(words, env)
+    assert json.loads(done.stderr)["error"]["exit_status"] == done.returncode == 6
+
+
+def test_minus_j_as_the_value_of_a_flag_is_no_flag(env: dict[str, str]) -> None:
+    assert failure(run(["ask", "-s", "-j", ""], env), 6)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_cost_that_is_no_number_of_dollars(command: str, env: dict[str, str]) -> None:
+    usage = b'"usage":{"prompt_tokens":1,"cost":1' + b"0" * 400 + b"}"
+    body = completion("ok")[:-1] + b"," + usage + b"}"
+    with RawServer(response(body)) as server:
+        done = run([command, "hi", "--usage", "--base-url", server.url], env)
+    no_traceback(done)
+    assert (done.returncode, done.stdout) == (0, b"ok\n")

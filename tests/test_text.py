@@ -380,8 +380,16 @@ def settings(**values: Any) -> Settings:
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
-def curl(body: bytes, headers: tuple[tuple[str, str], ...] = (), **values: Any) -> str:
-    return curl_command(ChatRequest({}, headers), body, settings(**values), JSON_TYPE)
+def curl(
+    body: bytes,
+    headers: tuple[tuple[str, str], ...] = (),
+    *,
+    stream: bool = False,
+    **values: Any,
+) -> str:
+    return curl_command(
+        ChatRequest({}, headers), body, settings(**values), JSON_TYPE, stream=stream
+    )
 
 
 def seen_by_curl(command: str) -> list[str]:
@@ -411,8 +419,31 @@ def test_curl_command() -> None:
 
 
 def test_curl_streams_without_a_buffer() -> None:
-    assert "--no-buffer" in shlex.split(curl(b'{"model":"a/b","stream":true}'))
-    assert "--no-buffer" not in shlex.split(curl(b'{"model":"a/b","stream":false}'))
+    assert "--no-buffer" in shlex.split(curl(b"{}", stream=True))
+    # What the body quotes does not count.
+    assert "--no-buffer" not in shlex.split(curl(b'{"model":"a/b","stream":true}'))
+
+
+def test_curl_takes_a_long_body_from_stdin() -> None:
+    body = b'{"content":"' + b"it's $HOME " * 20_000 + b'"}'
+    script = f"curl() {{ cat; }}; {curl(body)}"
+    done = subprocess.run(["sh"], input=script.encode(), capture_output=True, check=True)
+    assert done.stdout == body + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
+        ("user:secret@proxy.example:3128", "proxy.example:3128"),
+        ("https://user:sec@ret@[::1]:1", "https://[::1]:1"),
+    ],
+    ids=["none", "usual", "no scheme", "unescaped"],
+)
+def test_curl_shows_no_password_of_a_proxy(proxy: str, shown: str) -> None:
+    words = shlex.split(curl(b"{}", proxy=proxy))
+    assert words[words.index("--proxy") + 1] == shown
 
 
 @pytest.mark.parametrize(

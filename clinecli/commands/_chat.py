@@ -68,7 +68,8 @@ class Session:
         body = request_body(self.request, stream=self.stream)
         if self.options.curl:
             headers = {"Content-Type": "application/json"}
-            body = curl_command(self.request, body, self.settings, headers).encode()
+            command = curl_command(self.request, body, self.settings, headers, stream=self.stream)
+            body = command.encode()
         sink = open_sink(self.options.output)
         sink.write(body + b"\n")
         sink.commit()
@@ -107,7 +108,7 @@ class Session:
                 yield client
         except RejectedError as error:
             if error.http_status == 404:
-                error.hint = _did_you_mean(str(self.request.body["model"])) or error.hint
+                error.hint += _did_you_mean(str(self.request.body["model"]))
             raise
         finally:
             self.messages.stop_progress()
@@ -184,7 +185,8 @@ def _did_you_mean(model: str) -> str:
     from clinecli.model_cache import nearest
 
     names = nearest(model, os.environ)
-    return f"the nearest models: {', '.join(names)} (`clinecli models` lists all)" if names else ""
+    # Where the model is listed, it is the path that was not found.
+    return f"; the nearest models: {', '.join(names)}" if names and model not in names else ""
 
 
 def _answer(reply: Reply) -> dict[str, Any]:

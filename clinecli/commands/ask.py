@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from clinecli.commands._chat import Session
-from clinecli.errors import ExitStatus, IncompleteError
+from clinecli.errors import ExitStatus, IncompleteError, UsageError
 from clinecli.options import ChatOptions
 from clinecli.render import first_code_block
 
 
 def run(options: ChatOptions) -> int:
     """Print the reply to one request. Raises `ClinecliError`."""
+    if options.extract and options.json:
+        raise UsageError("--extract and --json exclude each other", hint="leave one of them out")
     session = Session(options, stream=False)
     if session.preview():
         return ExitStatus.OK

@@ -34,8 +34,12 @@ def run(options: ChatOptions) -> int:
                 messages.stop_progress()
             sink.flush()
 
+        def may_retry() -> bool:
+            shown = sink.started or reply.has_text or (thinking and reply.has_reasoning)
+            return not shown
+
         try:
-            client.stream(session.request, consume, lambda: not (sink.started or reply.has_text))
+            client.stream(session.request, consume, may_retry)
         finally:
             if thinking:
                 messages.data(thinking.finish())
