@@ -34,7 +34,9 @@ NETWORK: dict[str, Any] = {
         "--connect-timeout", metavar="S", help="Seconds to connect. [default: 10]"
     ),
     "idle_timeout": typer.Option(
-        "--idle-timeout", metavar="S", help="Seconds between bytes of the reply. [default: 120]"
+        "--idle-timeout",
+        metavar="S",
+        help="Seconds between bytes of the reply. [default: 120 in a stream]",
     ),
     "timeout": typer.Option(
         "--timeout", metavar="S", help="Seconds for all of it, retries included. [default: 600]"
@@ -133,7 +135,7 @@ MODELS: dict[str, Any] = {
     "tools": typer.Option("--tools", help="Only those that call tools."),
     "reasoning": typer.Option("--reasoning", help="Only those that reason."),
     "min_context": typer.Option(
-        "--min-context", metavar="N", min=1, help="Only those with a context of N tokens or more."
+        "--min-context", metavar="N", min=0, help="Only those with a context of N tokens or more."
     ),
     "max_price": typer.Option(
         "--max-price",
@@ -152,6 +154,12 @@ MODELS: dict[str, Any] = {
 DOCTOR: dict[str, Any] = {
     "checks": typer.Argument(
         metavar="[CHECK]...", help="Only these checks and what they need.", show_default=False
+    ),
+    "model": typer.Option(
+        "-m",
+        "--model",
+        metavar="ID",
+        help=f"Model. [env: CLINE_MODEL; default: {DEFAULT_MODEL}]",
     ),
     "json": typer.Option("-j", "--json", help="Print the report as JSON."),
     "live": typer.Option("--live", help="Also send one real request; costs a few tokens."),
@@ -204,7 +212,8 @@ COMMANDS: dict[str, CommandSpec] = {
         "Find out why nothing works, and what to do.",
         "Checks settings, key, network, account and credit, in this order, names the root "
         "cause, and exits with its status. A network stage has 3 s (--connect-timeout), all of "
-        "them have 15 s (--timeout), and nothing is tried twice.",
+        "them have 15 s (--timeout), and nothing is tried twice. A key_command takes its own "
+        "time.",
     ),
     "mock": CommandSpec(
         MockOptions,

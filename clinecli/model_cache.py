@@ -19,6 +19,8 @@ from clinecli.catalogue import Model, json_array, json_items, parse
 from clinecli.text import utf8
 
 FRESH_SECONDS = 24 * 3600
+# No clock says more; what does is no time, and too long for arithmetic with floats.
+_END_OF_TIME = 10**12
 # Ids come from the network and go into shells: what is special there is not offered.
 _COMPLETABLE = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+=,~-]*")
 
@@ -38,6 +40,14 @@ class CachedModels(NamedTuple):
         """Whether it is complete and younger than a day; a time in the future is none."""
         return self.is_complete and 0 <= now - self.time < FRESH_SECONDS
 
+    def outranks(self, base_url: str) -> bool:
+        """Whether it must not give way to the list of `base_url`.
+
+        Plain http is for this machine only: what a mock lists does not replace the models of
+        a real API.
+        """
+        return self.base_url.startswith("https://") and base_url.startswith("http://")
+
 
 def directory(environ: Mapping[str, str]) -> Path:
     """Where the cache is, by the XDG Base Directory rules: a relative path does not count."""
@@ -56,10 +66,11 @@ def load(environ: Mapping[str, str]) -> CachedModels | None:
         text = (directory(environ) / "models.json").read_text("utf-8")
         members = {item.name: item for item in json_items(text.strip())}
         base_url, time = members["origin"].value, members["time"].value
-        if not isinstance(base_url, str) or type(time) is not int:
+        if not isinstance(base_url, str) or type(time) is not int or not 0 <= time < _END_OF_TIME:
             return None
         complete = members["complete"].value is True
-        return CachedModels(base_url, time, parse(members["models"].text), complete)
+        models = parse(members["models"].text)
+        return CachedModels(base_url, time, models, complete) if models else None
     except (OSError, ValueError, KeyError):
         return None
 
@@ -78,8 +89,19 @@ def save(cached: CachedModels, environ: Mapping[str, str]) -> None:
     }
     head = json.dumps(about, separators=(",", ":")).removesuffix("}")
     _replace(place / "models.json", f'{head},"models":{json_array(cached.models)}}}\n')
+    _save_ids(cached, place / "models.txt")
+
+
+def restore_ids(cached: CachedModels, environ: Mapping[str, str]) -> None:
+    """Write `models.txt` where it is missing beside what is cached. Raises `OSError`."""
+    path = directory(environ) / "models.txt"
+    if not path.exists():
+        _save_ids(cached, path)
+
+
+def _save_ids(cached: CachedModels, path: Path) -> None:
     names = (model.id for model in cached.models if _COMPLETABLE.fullmatch(model.id))
-    _replace(place / "models.txt", "".join(f"{name}\n" for name in names))
+    _replace(path, "".join(f"{name}\n" for name in names))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -96,6 +96,7 @@ class DoctorOptions(NamedTuple):
 
     network: NetworkOptions = NetworkOptions()
     checks: Words | None = None
+    model: str | None = None
     json: bool = False
     live: bool = False
     request: str | None = None

@@ -30,9 +30,10 @@ _clinecli_describe() {
         --key-file|--ca-file) takes='file' ;;
       esac ;;
     doctor)
-      options='-j --json --live --request --strict --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-m --model -j --json --live --request --strict --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat'
       case $2 in
+        -m|--model) takes='model' ;;
         --request|--key-file|--ca-file) takes='file' ;;
         --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
@@ -138,6 +139,7 @@ _clinecli() {
   local value=$current wanted='' options operands takes command word
   for ((i = 1; i < n; i++)); do
     [[ ${words[i]} == -* ]] || break
+    [[ " -h --help --version " == *" ${words[i]} "* ]] && return 0
   done
   if [[ $current =~ $redirection || ${words[n - 1]} =~ $redirection$ ]]; then
     wanted=file value=${current#"${BASH_REMATCH[0]}"}
@@ -153,6 +155,8 @@ _clinecli() {
       if [[ $word == -- ]]; then
         i=$((i + 1)) options=''
         break
+      elif [[ " -h --help " == *" $word "* ]]; then
+        return 0
       elif [[ $word == -?* && $word != --*=* ]]; then
         _clinecli_describe "$command" "${word:0:2}"
         while [[ $word == -[!-]?* && -z $takes ]]; do
@@ -177,6 +181,12 @@ _clinecli() {
     elif [[ -n $options && ( $current == -* || $wanted == command ) ]]; then
       wanted="words $options"
       [[ $operands == command ]] && wanted+=' --'
+    elif [[ $wanted == 'words '* && $wanted == "$operands" ]]; then
+      # Not those that are on the line already.
+      wanted+=' '
+      for word in "${words[@]:1:n-1}"; do
+        wanted=${wanted/" $word "/ }
+      done
     fi
   fi
 

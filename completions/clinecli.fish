@@ -5,6 +5,7 @@ function __clinecli_is
     set -l words (commandline -opc)
     set -e words[1]
     for word in $words
+        contains -- $word -h --help --version; and return 1
         string match -q -- '-*' $word; and continue
         test "$word" = "$argv"
         return
@@ -44,6 +45,15 @@ function __clinecli_delegate
         set -a line (string escape -- $word)
     end
     complete -C "$line "(commandline -ct)
+end
+
+# Those of the WORD:MEANING in $argv that are not on the line already.
+function __clinecli_unused
+    set -l words (commandline -opc)
+    for each in $argv
+        set -l parts (string split -m 1 : -- $each)
+        contains -- $parts[1] $words; or string join -- \t $parts
+    end
 end
 
 function __clinecli_models
@@ -166,7 +176,8 @@ complete -c clinecli -n '__clinecli_is models' -s v -l verbose -d 'Show requests
 complete -c clinecli -n '__clinecli_is models' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is models' -s h -l help -d 'Show the help and exit'
 
-complete -c clinecli -n '__clinecli_is doctor' -a "runtime\t'versions of clinecli and what it runs on' config\t'config file, base URL and other settings' key\t'the API key and where it comes from' env.proxy\t'the proxy that is used, if any' env.ca\t'the certificate authorities that are trusted' net.dns\t'the address of the API, or of the proxy' net.tcp\t'a connection to that address' net.proxy\t'a tunnel through the proxy' net.tls\t'the TLS handshake and the certificate' api.http\t'an answer that comes from the API' api.clock\t'this machine\'s clock against the server\'s' api.auth\t'whether the key is accepted' api.credit\t'the balance of the account' api.model\t'the model in the catalogue' message\t'the request of --request' api.chat\t'one real, streamed reply (--live)'"
+complete -c clinecli -n '__clinecli_is doctor' -a '(__clinecli_unused \'runtime:versions of clinecli and what it runs on\' \'config:config file, base URL and other settings\' \'key:the API key and where it comes from\' \'env.proxy:the proxy that is used, if any\' \'env.ca:the certificate authorities that are trusted\' \'net.dns:the address of the API, or of the proxy\' \'net.tcp:a connection to that address\' \'net.proxy:a tunnel through the proxy\' \'net.tls:the TLS handshake and the certificate\' \'api.http:an answer that comes from the API\' \'api.clock:this machine\\\'s clock against the server\\\'s\' \'api.auth:whether the key is accepted\' \'api.credit:the balance of the account\' \'api.model:the model in the catalogue\' \'message:the request of --request\' \'api.chat:the endpoint that answers, with --live for real\')'
+complete -c clinecli -n '__clinecli_is doctor' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
 complete -c clinecli -n '__clinecli_is doctor' -s j -l json -d 'Print the report as JSON'
 complete -c clinecli -n '__clinecli_is doctor' -l live -d 'Also send one real request; costs a few tokens'
 complete -c clinecli -n '__clinecli_is doctor' -l request -r -F -d 'Also check this request body'

@@ -78,8 +78,13 @@ class _Inserts:
         flags = [each for each in own_parameters(COMMANDS[self._command]) if each.names]
         return _flags([*flags, HELP])
 
-    def _network_options(self) -> list[str]:
-        return _flags(network_flags(COMMANDS[self._command]))
+    def _network_options(self, *explained: str) -> list[str]:
+        """All but the `explained` ones, which mean something else here: the prose has them."""
+        flags = network_flags(COMMANDS[self._command])
+        unknown = {*explained} - {flag.names[-1] for flag in flags}
+        if unknown:
+            raise ValueError(f"{self._command} has no {', '.join(sorted(unknown))}")
+        return _flags(flag for flag in flags if flag.names[-1] not in explained)
 
     def _top_options(self) -> list[str]:
         return _flags(TOP)

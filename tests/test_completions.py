@@ -269,6 +269,9 @@ def test_flags(shell: Shell, command: str) -> None:
         ("clinecli mock --port 0 --fault auth --fault cut", ["cut-stream"]),
         ("clinecli doctor ", list(CHECKS)),
         ("clinecli doctor config net.", [name for name in CHECKS if name.startswith("net.")]),
+        ("clinecli doctor key net.dns config net.", ["net.tcp", "net.proxy", "net.tls"]),
+        ("clinecli --version ", []),
+        ("clinecli --help ", []),
         ("clinecli ask ", []),
         ("clinecli ask no", []),
         ("clinecli ask -s ", []),
@@ -283,6 +286,32 @@ def test_words(shell: Shell, line: str, expected: list[str]) -> None:
         # It quotes what it inserts, and need not leave anything out.
         offered = [word for word in offered if not word.startswith("evil")]
     assert sorted(set(offered)) == sorted(expected)
+
+
+@on_terminals
+def test_nothing_after_the_help_of_a_command(shell: Shell) -> None:
+    assert shell.offers("clinecli ask --help ") == []
+    assert shell.offers("clinecli completion -h ") == []
+
+
+@in_bash
+def test_help_as_a_value(shell: Shell) -> None:
+    line = "clinecli ask --system --help --model openai/"
+    assert shell.offers(line) == ["openai/gpt-4o-mini"]
+    assert shell.offers("clinecli mock -- clinecli ask --help") == ["--help"]
+    assert "ask" in shell.offers("clinecli mock -- clinecli ")
+
+
+@in_all
+def test_a_check_is_offered_once(shell: Shell) -> None:
+    assert "key" in shell.offers("clinecli doctor -j k")
+    # Fish looks for what is typed in descriptions, too.
+    assert "key" not in shell.offers("clinecli doctor -j key k")
+
+
+@in_all
+def test_the_word_that_is_completed_is_not_on_the_line_already(shell: Shell) -> None:
+    assert shell.tab("clinecli doctor api.auth key").offered in (["key"], [])
 
 
 @in_all

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from clinecli.commands.doctor.context import STAGE_SECONDS, TOTAL_SECONDS
 from clinecli.commands.mock import mock_server
 from clinecli.completion.parameters import all_flags
 from clinecli.declarations import COMMANDS
@@ -74,6 +75,30 @@ def test_every_status_is_explained(command: str) -> None:
     text = plain(ROOT / "man" / (f"clinecli-{command}.1" if command else "clinecli.1"))
     for status in ExitStatus:
         assert re.search(rf"^\.TP\n{int(status)}\b", text, re.MULTILINE), status
+
+
+@each_page
+def test_every_page_explains_the_signals(page: Path) -> None:
+    assert re.search(r"^\.TP\n130, 141, 143$", plain(page), re.MULTILINE)
+
+
+def test_page_of_the_doctor_has_the_doctors_defaults() -> None:
+    text = " ".join(plain(ROOT / "man/clinecli-doctor.1").split())
+    assert "Default: 600." not in text
+    assert "Default: 10." not in text
+    assert f".TP --timeout S Seconds for all checks together. Default: {TOTAL_SECONDS:g}." in text
+    assert f"on the way to the API. Default: {STAGE_SECONDS:g}." in text
+    assert "without effect: nothing is tried again." in text
+
+
+def test_only_an_option_of_the_command_is_left_to_the_prose() -> None:
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        from manpages import page
+    finally:
+        sys.path.pop(0)
+    with pytest.raises(ValueError, match=r"^ask has no --retry$"):
+        page("# clinecli-ask - ask\n\n@network-options --retry --retries\n", "`A`\n: B")
 
 
 def test_every_key_of_the_config_file_is_explained() -> None:

@@ -399,6 +399,82 @@ def test_broken_cache_is_replaced(env: dict[str, str]) -> None:
     assert json.loads(cache(env).read_bytes())["models"][0]["id"] == "v/one"
 
 
+@pytest.mark.parametrize(
+    ("member", "junk"),
+    [("time", b"9" * 4000), ("models", b"[]"), ("models", b'[{"id":[]}]'), ("origin", b"{}")],
+)
+def test_broken_member_of_a_fresh_cache_is_replaced(
+    env: dict[str, str], member: str, junk: bytes
+) -> None:
+    with Api(list=ONE) as api:
+        models(env, url=api.url)
+        whole = json.loads(cache(env).read_bytes())
+        members = {name: json.dumps(each, separators=(",", ":")) for name, each in whole.items()}
+        members[member] = junk.decode()
+        text = ",".join(f'"{name}":{each}' for name, each in members.items())
+        cache(env).write_text(f"{{{text}}}")
+        done = models(env, "--ids", url=api.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"v/one\n", b"")
+    assert json.loads(cache(env).read_bytes())["models"][0]["id"] == "v/one"
+
+
+# Numbers that are not ours to have written, but cost no status 1.
+@pytest.mark.parametrize("number", ["9" * 4000, "1E999999999", "0E+999999999999999999", "-0.0"])
+def test_odd_numbers_in_a_cache(env: dict[str, str], number: str) -> None:
+    entry = (
+        f'{{"id":"a","context_length":{number},"price_input_per_million":{number},'
+        f'"price_output_per_million":{number},"tags":{number}}}'
+    )
+    url = "https://api.test/v1"
+    cache(env).parent.mkdir(parents=True)
+    cache(env).write_text(f'{{"origin":"{url}","time":1,"complete":true,"models":[{entry}]}}')
+    for flags in ([], ["--json"], ["--sort", "price"], ["--max-price", "0"], ["--free"]):
+        done = models(env, "--offline", *flags, url=url)
+        assert done.returncode in {0, 1}
+        assert b"internal" not in done.stderr
+        assert b"bug" not in done.stderr
+
+
+@pytest.mark.parametrize("flags", [[], ["--offline"]])
+def test_lost_ids_are_written_again_without_the_network(
+    env: dict[str, str], flags: list[str]
+) -> None:
+    with Api(list=ONE) as api:
+        models(env, url=api.url)
+        cache(env, "models.txt").unlink()
+        assert models(env, "--ids", *flags, url=api.url).stdout == b"v/one\n"
+        assert len(api.requests) == 2
+    assert cache(env, "models.txt").read_bytes() == b"v/one\n"
+
+
+def test_least_context_of_zero_is_no_limit(env: dict[str, str]) -> None:
+    with Api(list=ONE) as api:
+        assert models(env, "--ids", "--min-context", "0", url=api.url).stdout == b"v/one\n"
+
+
+def test_mock_does_not_replace_the_models_of_a_real_api(env: dict[str, str]) -> None:
+    place = {"XDG_CACHE_HOME": str(cache(env).parents[1])}
+    real = CachedModels("https://api.cline.bot/api/v1", time.time(), some("real/one"))
+    save(real, place)
+    for flags in ([], ["--refresh"]):
+        done = run(["mock", "--", *CLI, "models", "--ids", "-v", *flags], env)
+        no_traceback(done)
+        assert done.returncode == 0
+        assert b"anthropic/claude-sonnet-4-6\n" in done.stdout
+        assert b"the cache keeps those of https://api.cline.bot/api/v1\n" in done.stderr
+    assert load(place) == real._replace(time=int(real.time))
+    assert cache(env, "models.txt").read_bytes() == b"real/one\n"
+    done = run(["mock", "--", *CLI, "models", "--offline"], env)
+    assert f"remove {cache(env)}," in failure(done, 2)[1]
+
+
+def test_local_lists_replace_each_other(env: dict[str, str]) -> None:
+    with Api(list=ONE) as one, Api(list=listing('{"id":"v/two"}')) as two:
+        models(env, url=one.url)
+        models(env, url=two.url)
+    assert cache(env, "models.txt").read_bytes() == b"v/two\n"
+
+
 def test_unwritable_cache_is_only_a_detail(env: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
@@ -459,12 +535,26 @@ JUNK = {
     "no-json": b"models",
     "list": b"[]",
     "cut": b'{"origin":"u","time":1,"complete":true,"models":[{"id":"a"}',
-    "missing": b'{"origin":"u","time":1,"models":[]}',
+    "missing": b'{"origin":"u","time":1,"models":[{"id":"a"}]}',
     "models": b'{"origin":"u","time":1,"complete":true,"models":{}}',
-    "time": b'{"origin":"u","time":"1","complete":true,"models":[]}',
-    "origin": b'{"origin":1,"time":1,"complete":true,"models":[]}',
-    "not-utf-8": b'{"origin":"\xff","time":1,"complete":true,"models":[]}',
+    "no-models": b'{"origin":"u","time":1,"complete":true,"models":[]}',
+    "no-ids": b'{"origin":"u","time":1,"complete":true,"models":[{"id":1},2,null]}',
+    "time": b'{"origin":"u","time":"1","complete":true,"models":[{"id":"a"}]}',
+    "origin": b'{"origin":1,"time":1,"complete":true,"models":[{"id":"a"}]}',
+    "not-utf-8": b'{"origin":"\xff","time":1,"complete":true,"models":[{"id":"a"}]}',
     "deep": b"[" * 100_000,
+    **{
+        f"time-{name}": b'{"origin":"u","time":%s,"complete":true,"models":[{"id":"a"}]}' % time
+        for name, time in {
+            "float": b"1.5",
+            "bool": b"true",
+            "negative": b"-1",
+            "late": b"1000000000000",
+            "huge": b"9" * 4000,
+            "unreadable": b"9" * 5000,
+            "infinite": b"Infinity",
+        }.items()
+    },
 }
 
 

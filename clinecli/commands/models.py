@@ -24,7 +24,7 @@ from clinecli.errors import (
     UsageError,
 )
 from clinecli.listing import check, ids, lines, select, table, terminal_json
-from clinecli.model_cache import CachedModels, load, save
+from clinecli.model_cache import CachedModels, directory, load, restore_ids, save
 from clinecli.options import ModelsOptions
 from clinecli.settings import KEY_HINT, Secret, Settings
 from clinecli.sources import key_readers, load_settings
@@ -71,17 +71,16 @@ def _layout(models: list[Model], options: ModelsOptions) -> str:
 def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> list[Model]:
     """From the cache where it is fresh, or all that there may be; else from the API."""
     base_url = str(settings.base_url)
-    cached = load(os.environ)
-    if cached and cached.base_url != base_url:
-        messages.detail(f"* the cached models are those of {cached.base_url}")
-        cached = None
+    kept = load(os.environ)
+    cached = kept if kept and kept.base_url == base_url else None
+    if kept and not cached:
+        messages.detail(f"* the cached models are those of {kept.base_url}")
     if options.offline and not cached:
-        raise UsageError(
-            f"no list of models of {base_url} is cached", hint="run it once without --offline"
-        )
+        raise _not_cached(base_url, kept)
     now = time.time()
     if cached and (options.offline or (cached.is_fresh(now) and not options.refresh)):
         messages.detail(f"* models from the cache, {_age(cached, now)} old")
+        _restore_ids(cached, messages)
         return cached.models
     try:
         fetcher = _Fetcher(settings, messages)
@@ -90,13 +89,31 @@ def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> l
         if cached:
             error.hint += f"; --offline lists the models as they were {_age(cached, now)} ago"
         raise
-    _save(CachedModels(base_url, now, models, fetcher.is_complete), messages)
+    if kept and kept.outranks(base_url):
+        messages.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
+    else:
+        _save(CachedModels(base_url, now, models, fetcher.is_complete), messages)
     return models
+
+
+def _not_cached(base_url: str, kept: CachedModels | None) -> UsageError:
+    hint = "run it once without --offline"
+    if kept and kept.outranks(base_url):
+        place = directory(os.environ) / "models.json"
+        hint += f", and before that remove {place}, which keeps those of {kept.base_url}"
+    return UsageError(f"no list of models of {base_url} is cached", hint=hint)
 
 
 def _age(cached: CachedModels, now: float) -> str:
     hours = max(0.0, now - cached.time) / 3600
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _restore_ids(cached: CachedModels, messages: Messages) -> None:
+    try:
+        restore_ids(cached, os.environ)
+    except OSError as error:
+        messages.detail(f"* the ids are not written for completion: {error.strerror}")
 
 
 def _save(fetched: CachedModels, messages: Messages) -> None:

@@ -14,6 +14,7 @@ function __clinecli_is
     set -l words (commandline -opc)
     set -e words[1]
     for word in $words
+        contains -- $word @TOP@; and return 1
         string match -q -- '-*' $word; and continue
         test "$word" = "$argv"
         return
@@ -55,6 +56,15 @@ function __clinecli_delegate
     complete -C "$line "(commandline -ct)
 end
 
+# Those of the WORD:MEANING in $argv that are not on the line already.
+function __clinecli_unused
+    set -l words (commandline -opc)
+    for each in $argv
+        set -l parts (string split -m 1 : -- $each)
+        contains -- $parts[1] $words; or string join -- \t $parts
+    end
+end
+
 function __clinecli_models
     set -l cache $XDG_CACHE_HOME
     string match -q -- '/*' "$cache"; or set cache $HOME/.cache
@@ -90,7 +100,8 @@ def script() -> str:
     lines += [_words(top, {name: spec.summary.rstrip(".")}) for name, spec in COMMANDS.items()]
     for name, spec in COMMANDS.items():
         lines += ["", *_command(name, spec)]
-    return _TEMPLATE + "\n".join(lines) + "\n"
+    template = _TEMPLATE.replace("@TOP@", " ".join(name for flag in TOP for name in flag.names))
+    return template + "\n".join(lines) + "\n"
 
 
 def _command(name: str, spec: CommandSpec) -> list[str]:
@@ -102,6 +113,10 @@ def _command(name: str, spec: CommandSpec) -> list[str]:
         inner = f"{name} {valued}"
         lines.append(f"complete -c clinecli -n '{condition}' -a '(__clinecli_delegate {inner})'")
         condition += f"; and not __clinecli_inner {inner} >/dev/null"
+    elif operand.words and operand.repeatable:
+        unused = " ".join(_quote(f"{word}:{text}") for word, text in operand.words.items())
+        words = _quote(f"(__clinecli_unused {unused})")
+        lines.append(f"complete -c clinecli -n '{condition}' -a {words}")
     elif operand.words:
         lines.append(_words(condition, operand.words))
     return lines + [_flag(condition, flag) for flag in flags]

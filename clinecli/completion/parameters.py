@@ -46,7 +46,7 @@ CHECKS = {
     "api.credit": "the balance of the account",
     "api.model": "the model in the catalogue",
     "message": "the request of --request",
-    "api.chat": "one real, streamed reply (--live)",
+    "api.chat": "the endpoint that answers, with --live for real",
 }
 
 

@@ -25,9 +25,14 @@ _clinecli_commands() {
 }
 
 _clinecli_checks() {
+  local word
   local -a checks=(
 @CHECKS@
   )
+  # Not those that are on the line already.
+  for word in "${(@)words[2,CURRENT-1]}"; do
+    checks=("${(@)checks:#$word:*}")
+  done
   _describe -t checks check checks
 }
 
@@ -90,7 +95,7 @@ _ACTIONS = {
     "command": " _command_names -e",
     "text": " ",
 }
-_HELP = "(- *)"
+_HELP = "(- : *)"
 
 
 def script() -> str:
