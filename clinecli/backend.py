@@ -57,7 +57,7 @@ class Backend(httpcore.NetworkBackend):
         self.tunnelling = self._tunnelled
         limit = Deadline(self.deadline.bound(self._connect_timeout))
         addresses = resolve(hop, limit.seconds)
-        stream = connect(hop, addresses, max(limit.remaining(), 0.001), self.deadline)
+        stream = connect(hop, addresses, limit.seconds, limit)
         peer = stream.get_extra_info("server_addr")
         took = (limit.seconds - limit.remaining()) * 1000
         self._log(f"* connected to {hop.name} at {peer[0]} in {took:.0f} ms")

@@ -104,13 +104,14 @@ def resolve(hop: Hop, timeout: float) -> list[str]:
 def connect(
     hop: Hop, addresses: list[str], timeout: float, deadline: Deadline
 ) -> httpcore.NetworkStream:
-    """A TCP connection to the first address that accepts, within `timeout` seconds in all.
+    """A TCP connection to the first address that accepts, within `timeout` seconds in all, of
+    which earlier steps may have used some: no longer than `deadline`.
 
     Each address gets its share of the time, so that a dead IPv6 route leaves some for IPv4.
     Raises `ConnectionFailed` with code `refused`, `unreachable` or `connect_timeout`.
     """
     backend = httpcore.SyncBackend()
-    limit = Deadline(deadline.bound(timeout))
+    limit = Deadline(min(timeout, deadline.remaining()))
     nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     failure: Exception | None = None
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):

@@ -142,7 +142,7 @@ ok   api.auth    the key is valid
 ok   api.credit  the balance of the account is $12.50
 ok   api.model   anthropic/claude-sonnet-4-6 is one of 13 models
 skip message     no request is given (--request FILE)
-skip api.chat    not asked for: --live sends one request, which costs a few tokens
+ok   api.chat    refuses a request without a message, as it should; --live sends a real one
 
 no check failed, 1 warning (exit status 0); --live also sends a real request"""
 
@@ -188,7 +188,7 @@ def test_strict(env: dict[str, str]) -> None:
     assert done.returncode == 1
     last = done.stdout.decode().splitlines()[-1]
     assert last.startswith("root cause: key: from CLINE_API_KEY")
-    assert last.endswith("(exit status 1, internal, by --strict)")
+    assert last.endswith("exit status 1: a warning counts as a failure (--strict)")
     report = reported(env, "key", "--strict")
     assert (report.root_cause, report.status) == ("key", 1)
 

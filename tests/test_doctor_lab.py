@@ -81,10 +81,10 @@ def test_a_healthy_server(env: dict[str, str]) -> None:
     assert (report.status, report.root_cause) == (0, None)
     assert report.ids("ok") == [
         *("runtime", "config", "key", "env.proxy", "net.dns", "net.tcp"),
-        *("api.http", "api.auth", "api.credit", "api.model"),
+        *("api.http", "api.auth", "api.credit", "api.model", "api.chat"),
     ]
     assert report["api.credit"]["summary"] == "the balance of the account is $12.50"
-    assert "POST" not in " ".join(targets(server))
+    assert " ".join(targets(server)).count("POST") == 1
 
 
 def test_the_first_request_has_no_key(env: dict[str, str]) -> None:
@@ -194,7 +194,7 @@ def test_no_key_comes_before_a_dead_network(env: dict[str, str]) -> None:
 def test_a_key_file_that_is_missing(env: dict[str, str]) -> None:
     with api() as server:
         report = broken("key", 3, settle(env, server.url), "--key-file", "/nowhere/key")
-    assert "/nowhere/key" in report["key"]["summary"]
+    assert "--key-file" in report["key"]["summary"]
 
 
 def test_a_key_command_that_fails(env: dict[str, str]) -> None:
@@ -668,7 +668,9 @@ def test_an_endpoint_without_a_key_that_fails_is_not_the_api_failing(env: dict[s
     account = enveloped(ACCOUNT)
     answers: Answers = {
         "GET /users/me": lambda head, _: account if b"Bearer" in head else failing,
-        "POST /chat/completions": UNAUTHORIZED,
+        "POST /chat/completions": lambda head, _: (
+            response(completion("hello")) if b"Bearer" in head else UNAUTHORIZED
+        ),
     }
     with api(answers) as server:
         report = diagnose(settle(env, server.url))
@@ -813,7 +815,7 @@ def test_another_openai_compatible_server(env: dict[str, str]) -> None:
     assert "no account endpoints" in report["api.credit"]["summary"]
     assert report["api.auth"]["status"] == report["api.credit"]["status"] == "skip"
     assert report["api.model"]["status"] == "ok"
-    assert "POST" not in " ".join(targets(server))
+    assert " ".join(targets(server)).count("POST") == 1
 
 
 @pytest.mark.parametrize("missing", [NOT_FOUND, HTML], ids=["404", "a web page"])
@@ -965,12 +967,7 @@ LIVE_FAULTS = {
     "empty-reply": 11,
     "cut-stream": 11,
     "length": 11,
-    "not-json": 11,
     "mid-stream-error": 10,
-    "server-error": 10,
-    "overload": 10,
-    "rate-limit": 10,
-    "spend-limit": 5,
     "rejected": 9,
 }
 
@@ -992,6 +989,11 @@ MOCK_FAULTS = {
     "html": ("api.http", 11),
     "redirect": ("api.http", 11),
     "refuse": ("net.tcp", 7),
+    "not-json": ("api.chat", 11),
+    "server-error": ("api.chat", 10),
+    "overload": ("api.chat", 10),
+    "rate-limit": ("api.chat", 10),
+    "spend-limit": ("api.chat", 5),
     "stall": ("api.http", 10),
 }
 

@@ -199,7 +199,8 @@ def test_ascii_has_no_other_character() -> None:
 
 def test_workflow_commands() -> None:
     failure = Result("a", "", "fail", "50% of\r\nit", (), "no: yes, no", None, ExitStatus.AUTH, 0.0)
-    assert workflow_commands([failure, result("b", "warn")]) == (
+    results = [failure, result("b", "warn")]
+    assert workflow_commands(results, verdict(results, strict=True)) == (
         "::error::clinecli doctor: a: 50%25 of%0D%0Ait%0Ano: yes, no\n"
     )
 

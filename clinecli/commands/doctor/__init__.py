@@ -35,15 +35,19 @@ def run(options: DoctorOptions) -> int:
         return ExitStatus.OK
     style = style_for(os.environ, terminal=is_terminal(STDOUT), verbose=network.verbose)
     sink = StdoutSink(ours=style.color and not options.json)
-    results = examine(chosen, Context(options, os.environ, messages))
+    context = Context(options, os.environ, messages)
+    if options.request == "-":
+        # Before the checks, whose time it is not.
+        _ = context.stdin
+    results = examine(chosen, context)
     found = verdict(results, strict=options.strict)
     if options.json:
         sink.write(json_report(results, found) + b"\n")
     else:
-        sink.write(utf8(text_report(results, found, style)))
+        sink.write(utf8(text_report(results, found, style, options.checks or [])))
     sink.commit()
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        messages.data(utf8(workflow_commands(results)))
+        messages.data(utf8(workflow_commands(results, found)))
     return found.exit_status
 
 

@@ -7,20 +7,32 @@ from typing import Any
 from urllib.parse import quote
 
 from clinecli.catalogue import CLINE_PATH, OPENAI_PATH, RECOMMENDED_PATH, merge
+from clinecli.codec import json_body
 from clinecli.commands.doctor.context import Context
 from clinecli.commands.doctor.model import Outcome, failed, ok, skip, warn
 from clinecli.commands.doctor.service import (
     ACCOUNT_PATH,
-    CHAT_PATH,
+    ask_nothing,
+    chat_failure,
     elsewhere,
-    second_opinion,
+    is_page,
+    lists_models,
+    wanted_model,
 )
-from clinecli.errors import AuthError, ClinecliError, CreditError, RejectedError
-from clinecli.jsontext import dumps, loads
+from clinecli.errors import (
+    AuthError,
+    ClinecliError,
+    CreditError,
+    IncompleteError,
+    RejectedError,
+)
+from clinecli.jsontext import loads
 
 # The API counts in micro-dollars.
 _DOLLAR = 1_000_000
 _LOW_DOLLARS = 1
+_CENT = 0.01
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 _SUBSCRIPTION = "cline-pass/"
 NO_ACCOUNTS = "this server has no account endpoints (it is another OpenAI-compatible one)"
 
@@ -28,35 +40,73 @@ NO_ACCOUNTS = "this server has no account endpoints (it is another OpenAI-compat
 def auth(context: Context) -> Outcome:
     """The account of the key."""
     try:
-        account = loads(context.client().get(ACCOUNT_PATH))
-    except AuthError as error:
-        return failed(error, f"the key is {_which(context)}")
+        answer = context.client().probe("GET", ACCOUNT_PATH)
     except ClinecliError as error:
-        if error.http_status == 404:
-            return _without_accounts(context, error)
-        context.account_error = error
-        return warn(f"could not verify the key: {error.message}", remedy=error.hint)
+        if context.is_late:
+            raise
+        return _doubtful(context, error)
+    if answer.failure:
+        return _doubtful(context, answer.failure, page=is_page(answer))
+    account = loads(json_body(answer.body, ""))
     if not isinstance(account, dict) or not isinstance(account.get("id"), str | int):
-        return warn(
-            "could not verify the key: the account is in an unknown shape",
-            remedy="check the base URL, or ask for a reply with --live",
-        )
+        hint = "check the base URL, or ask for a reply with --live"
+        return _doubtful(context, IncompleteError("the account is in an unknown shape", hint=hint))
     context.account = account
     context.has_accounts = True
     name = _organization(account)[1]
     return ok("the key is valid", f"active organization: {name}" if name else "personal account")
 
 
-def _which(context: Context) -> str:
-    return f"from {context.key.source}" if context.key else "missing"
+def _doubtful(context: Context, error: ClinecliError, *, page: bool = False) -> Outcome:
+    """An account that is not to be had: the endpoint that `ask` uses tells what that means."""
+    word, vouches = _word(context, page=page)
+    if isinstance(word, AuthError) or (isinstance(error, AuthError) and not (word or vouches)):
+        return _rejected(context, error if isinstance(error, AuthError) else word, page=page)
+    if isinstance(word, CreditError):
+        context.account_error = word
+    missing = error.http_status == 404
+    if missing and word and word.http_status in {404, 405} and not _has_models(context):
+        return failed(elsewhere(context, word), f"GET {ACCOUNT_PATH}: HTTP 404")
+    told = error.http_status is not None or isinstance(error, IncompleteError)
+    if missing or (told and not context.is_guarded and not isinstance(error, CreditError)):
+        context.has_accounts = False
+        return skip(NO_ACCOUNTS)
+    return warn(f"could not verify the key: {error.message}", remedy=error.hint)
 
 
-def _without_accounts(context: Context, error: ClinecliError) -> Outcome:
-    context.has_accounts = False
-    wrong = second_opinion(context, error, with_key=True)
-    if wrong:
-        return failed(elsewhere(context, wrong), f"GET {ACCOUNT_PATH}: HTTP 404")
-    return skip(NO_ACCOUNTS)
+def _word(context: Context, *, page: bool) -> tuple[ClinecliError | None, bool]:
+    """What the chat endpoint has against the key or itself, and whether it takes the key. A web
+    page says nothing of a key, so that no proof is needed against one."""
+    try:
+        answer = ask_nothing(context, with_key=True)
+        word = chat_failure(answer)
+        if word or page or not answer.failure:
+            return word, not word
+        # It may look at the form of a request before it looks at the key.
+        return None, isinstance(ask_nothing(context, with_key=False).failure, AuthError)
+    except ClinecliError as error:
+        return error, False
+
+
+def _rejected(context: Context, error: ClinecliError | None, *, page: bool) -> Outcome:
+    source = f"the key is from {context.key.source}" if context.key else "the key is missing"
+    if not (page and context.is_barred) or error is None:
+        return failed(error or AuthError("the key is refused"), source)
+    return failed(
+        AuthError(
+            f"a proxy or gateway refuses, with the key and without: {error.message}",
+            hint="it is not the key: ask who runs the gateway, or check base URL and proxy",
+            http_status=error.http_status,
+        ),
+        source,
+    )
+
+
+def _has_models(context: Context) -> bool:
+    try:
+        return lists_models(context, with_key=True)
+    except ClinecliError:
+        return False
 
 
 def _organization(account: dict[str, Any]) -> tuple[str, str]:
@@ -70,10 +120,10 @@ def _organization(account: dict[str, Any]) -> tuple[str, str]:
 
 def credit(context: Context) -> Outcome:
     """The balance that is spent: the active organization's, else the user's."""
-    if context.has_accounts is False:
-        return skip(NO_ACCOUNTS)
     if isinstance(context.account_error, CreditError):
         raise context.account_error
+    if context.has_accounts is False:
+        return skip(NO_ACCOUNTS)
     if context.account is None:
         return skip("the balance is not known without the account")
     organization, name = _organization(context.account)
@@ -85,6 +135,8 @@ def credit(context: Context) -> Outcome:
     except CreditError:
         raise
     except ClinecliError as error:
+        if context.is_late:
+            raise
         return skip(f"the balance {whose} is not to be had: {error.message}")
     if balance is None:
         return skip(f"the balance {whose} is not to be had: it is no number")
@@ -94,11 +146,16 @@ def credit(context: Context) -> Outcome:
 def _balance(body: bytes) -> float | None:
     answer = loads(body)
     balance = answer.get("balance") if isinstance(answer, dict) else None
+    if isinstance(balance, str) and _DECIMAL.fullmatch(balance):
+        return float(balance)
     return None if isinstance(balance, bool) or not isinstance(balance, int | float) else balance
 
 
 def _judged(context: Context, dollars: float, whose: str) -> Outcome:
-    summary = f"the balance {whose} is {'-' if dollars < 0 else ''}${abs(dollars):,.2f}"
+    amount = f"{abs(dollars):,.2f}"
+    if 0 < abs(dollars) < _CENT:
+        amount = f"{abs(dollars):.7f}".rstrip("0")
+    summary = f"the balance {whose} is {'-' if dollars < 0 else ''}${amount}"
     if dollars <= 0 and wanted_model(context).startswith(_SUBSCRIPTION):
         return warn(
             f"{summary}; the model {wanted_model(context)} is paid by a subscription",
@@ -112,16 +169,6 @@ def _judged(context: Context, dollars: float, whose: str) -> Outcome:
 
 
 # Models
-
-
-def wanted_model(context: Context) -> str:
-    """The model that would be asked: that of `--request`, else the configured one."""
-    try:
-        named = context.request.body.get("model") if context.request else None
-    except ClinecliError:
-        # The check of the message tells.
-        named = None
-    return named if isinstance(named, str) else context.settings.model
 
 
 def model(context: Context) -> Outcome:
@@ -142,8 +189,9 @@ def model(context: Context) -> Outcome:
     remedy = f"did you mean {' or '.join(near)}? " if near else ""
     remedy += "`clinecli models` lists what can be asked (-m, CLINE_MODEL)"
     missing = f"the model {wanted} is not among the {len(known)} of the catalogue"
-    status = _chat_status(context, wanted)
-    if status == 404 or (is_complete and status >= 300):
+    if not wanted.strip():
+        missing = "the name of the model is empty"
+    if _is_refused(context, is_complete=is_complete):
         return failed(RejectedError(missing, hint=remedy))
     return warn(missing, remedy=remedy)
 
@@ -156,7 +204,9 @@ def _plain(model_id: str) -> str:
 def _near(wanted: str, known: list[str]) -> list[str]:
     from difflib import get_close_matches
 
-    bare = _plain(wanted).rpartition("/")[2]
+    bare = _plain(wanted).rpartition("/")[2].strip()
+    if not bare:
+        return []
     same = [name for name in known if _plain(name).rpartition("/")[2] == bare]
     close = get_close_matches(wanted, known, n=3)
     part = [name for name in known if bare in _plain(name)]
@@ -190,12 +240,14 @@ def _get(context: Context, path: str) -> bytes:
         return context.client().get(path, with_key=False)
 
 
-def _chat_status(context: Context, wanted: str) -> int:
-    """What the chat endpoint answers when the model is asked nothing, which costs nothing: 404
-    where it knows the model by no name, a success where it looks at no name. 400 tells nothing.
-    """
-    body = dumps({"model": wanted, "messages": [], "stream": False})
+def _is_refused(context: Context, *, is_complete: bool) -> bool:
+    """Whether the chat endpoint refuses the model when it is asked nothing: by 404 where it knows
+    it by no name; 400 tells nothing by itself. Any other trouble is not the model's."""
     try:
-        return context.client().probe("POST", CHAT_PATH, body).status
+        failure = ask_nothing(context, with_key=True).failure
     except ClinecliError:
-        return 400
+        return False
+    if not isinstance(failure, RejectedError):
+        return False
+    missing = failure.http_status == 404 or failure.code == "model_not_found"
+    return missing or (is_complete and failure.http_status in {400, 422})

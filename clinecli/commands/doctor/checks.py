@@ -24,7 +24,7 @@ CHECKS = (
     Check("message", "the request of --request", ("config",), message.message),
     Check(
         "api.chat",
-        "one real, streamed reply (--live)",
+        "the endpoint that answers, with --live for real",
         ("api.auth", "api.credit", "api.model", "message"),
         live.chat,
     ),

@@ -92,10 +92,26 @@ def proxy(context: Context) -> Outcome:
         return skip("no tunnel is needed for http://")
     try:
         tunnel(context)
-    except TlsError as error:
+    except (TlsError, ConnectionFailed) as error:
+        name_proxy(context, error)
+        if isinstance(error, ConnectionFailed):
+            raise
         return _refused(context, error, with_proxy=True)
     target = context.settings.base_url
     return ok(f"{context.proxy} lets through to {target.host}:{target.port}")
+
+
+def name_proxy(context: Context, error: ClinecliError) -> None:
+    """Say which proxy an error is about, and what may be wrong with how it is named."""
+    if not context.proxy or context.hop.name in error.message:
+        return
+    error.message = f"{context.hop.name}: {error.message}"
+    untrusted = (error.code or "").startswith("verify_")
+    if context.proxy.scheme == "https" and error.http_status is None and not untrusted:
+        error.hint = (
+            f"is {context.hop.port} the port of the proxy's own TLS? Most proxies speak plain "
+            "HTTP: name it with http://"
+        )
 
 
 def tls(context: Context) -> Outcome:

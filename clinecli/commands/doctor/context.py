@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from clinecli.errors import ClinecliError, UsageError
 from clinecli.options import DoctorOptions
-from clinecli.stdio import Messages, read_stdin
+from clinecli.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
     from clinecli.chat import ChatRequest
-    from clinecli.client import Client
+    from clinecli.client import Answer, Client
     from clinecli.network import Deadline, Hop
     from clinecli.proxy import Proxy
     from clinecli.settings import Settings
@@ -36,6 +37,11 @@ class Context:
     account_error: Exception | None
     # Whether `/users/me` exists; None when it could not be told.
     has_accounts: bool | None
+    # What `/users/me` said without the key: a refusal as the API gives it, or a web page.
+    is_guarded: bool
+    is_barred: bool
+    # Answers to a request without a message, by whether it had the key.
+    chat_answers: dict[bool, Answer | ClinecliError]
 
     def __init__(
         self,
@@ -53,27 +59,47 @@ class Context:
         self.secrets: list[str] = []
         self.account = self.account_error = self.has_accounts = None
         self.proxy = self.date_header = None
+        self.is_guarded = self.is_barred = False
+        self.chat_answers = {}
         self._deadline: Deadline | None = None
         self._client: Client | None = None
 
-    @cached_property
+    @property
     def request(self) -> ChatRequest | None:
         """What `ask --request` would send. Raises what it raises: for bad JSON, and when there is
         nothing to ask."""
+        found = self._request
+        if isinstance(found, ClinecliError):
+            raise found
+        return found
+
+    @cached_property
+    def _request(self) -> ChatRequest | ClinecliError | None:
+        # A failure is kept as well: a pipe can be read once only.
         name = self.options.request
-        if not name:
-            return None
+        try:
+            return self._composed(name) if name else None
+        except ClinecliError as error:
+            return error
+
+    def _composed(self, name: str) -> ChatRequest:
         from clinecli.compose import compose
         from clinecli.options import ChatOptions
 
-        options = ChatOptions(network=self.options.network, request=name)
+        model = self.options.model
+        options = ChatOptions(network=self.options.network, request=name, model=model)
         stdin = self.stdin if name == "-" else b""
         return compose(options, self.settings, stdin, stream=False).request
 
     @cached_property
     def stdin(self) -> bytes:
-        """All of stdin, read once."""
-        return read_stdin()
+        """All of stdin, read once. Raises `UsageError`, also on a terminal."""
+        if is_terminal(STDIN):
+            raise UsageError(
+                "no request: stdin is a terminal",
+                hint="pipe the request in, or name its file: clinecli doctor --request FILE",
+            )
+        return read_stdin(lambda: self.messages.note("waiting for the request on stdin"))
 
     @property
     def total(self) -> float:
@@ -99,6 +125,11 @@ class Context:
 
             self._deadline = Deadline(self.total)
         return self._deadline.bound(seconds)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the whole time is used up."""
+        return self._deadline is not None and self._deadline.remaining() <= 0
 
     def stage(self) -> float:
         """Seconds for the next step of setting up a connection. Raises `TransientError`."""

@@ -1,4 +1,5 @@
-"""The check that costs something: one real request, streamed."""
+"""The check of the endpoint that `ask` uses: a request without a message, which is free, or with
+`--live` a real one, which costs something."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import time
 from clinecli.chat import ChatRequest, Reply
 from clinecli.codec import Event
 from clinecli.commands.doctor.context import Context
-from clinecli.commands.doctor.model import Outcome, failed, ok, skip
+from clinecli.commands.doctor.model import Outcome, failed, ok
+from clinecli.commands.doctor.report import NOT_LIVE
+from clinecli.commands.doctor.service import CHAT_PATH, ask_nothing, chat_failure
 from clinecli.errors import ClinecliError, TransientError
 from clinecli.render import usage_line
 
@@ -16,9 +19,9 @@ PROMPT = "Reply with the single word: OK"
 
 
 def chat(context: Context) -> Outcome:
-    """A reply, whole and not empty."""
+    """A refusal of what cannot be answered, or a reply, whole and not empty."""
     if not context.options.live:
-        return skip("not asked for: --live sends one request, which costs a few tokens")
+        return _free(context)
     reply = Reply()
     probe = _Probe(reply)
     request = context.request or _minimal(context)
@@ -38,6 +41,16 @@ def chat(context: Context) -> Outcome:
         f"{(probe.first or probe.seconds()) * 1000:.0f} ms",
         *probe.details(),
     )
+
+
+def _free(context: Context) -> Outcome:
+    answer = ask_nothing(context, with_key=True)
+    failure = chat_failure(answer)
+    if failure:
+        return failed(failure, f"POST {CHAT_PATH} without a message: HTTP {answer.status}")
+    if answer.failure:
+        return ok(f"refuses a request without a message, as it should; {NOT_LIVE}")
+    return ok(f"answers a request without a message; {NOT_LIVE}")
 
 
 def _minimal(context: Context) -> ChatRequest:

@@ -50,7 +50,10 @@ def runtime(_context: Context) -> Outcome:
 def config(context: Context) -> Outcome:
     """The settings, as `ask` resolves them."""
     path = config_path(context.environ)
-    context.settings = settings = load_settings(context.options.network, context.environ)
+    options = context.options
+    context.settings = settings = load_settings(
+        options.network, context.environ, model=options.model
+    )
     return ok(
         f"{settings.base_url}, model {settings.model}",
         f"base URL from {settings.base_url_source}",

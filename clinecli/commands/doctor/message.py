@@ -30,7 +30,7 @@ def message(context: Context) -> Outcome:
     if request is None:
         return skip("no request is given (--request FILE)")
     body = request.body
-    findings = [*_temperature(body), *_messages(body["messages"])]
+    findings = [*_model(body), *_temperature(body), *_messages(body["messages"])]
     wrong = [text for refused, text in findings if refused]
     doubts = [text for refused, text in findings if not refused]
     remedy = f"correct {'the request' if name == '-' else name}"
@@ -40,6 +40,11 @@ def message(context: Context) -> Outcome:
     if doubts:
         return warn(f"the request may be refused: {doubts[0]}", *doubts[1:], remedy=remedy)
     return ok(f"{len(body['messages'])} message(s), model {body.get('model')}")
+
+
+def _model(body: dict[str, Any]) -> Iterator[_Finding]:
+    if not isinstance(body.get("model", ""), str):
+        yield True, "the model is no string"
 
 
 def _temperature(body: dict[str, Any]) -> Iterator[_Finding]:

@@ -10,6 +10,8 @@ from clinecli.errors import ExitStatus
 from clinecli.jsontext import dumps
 
 SCHEMA = 1
+# What a check says that could do more with --live.
+NOT_LIVE = "--live sends a real one"
 
 
 class Style(NamedTuple):
@@ -56,11 +58,14 @@ def _is_utf8(environ: Mapping[str, str]) -> bool:
     return name.lower().replace("-", "").endswith("utf8")
 
 
-def text_report(results: Sequence[Result], verdict: Verdict, style: Style) -> str:
-    """A line per check, remedies under failures, and the root cause at the end."""
+def text_report(
+    results: Sequence[Result], verdict: Verdict, style: Style, wanted: Sequence[str] = ()
+) -> str:
+    """A line per check, remedies under failures, and the root cause at the end. `wanted` are the
+    checks that were named."""
     width = max(len(result.id) for result in results)
     lines = [line for result in results for line in _lines(result, width, style)]
-    text = "\n".join([*lines, "", _last_line(results, verdict)]) + "\n"
+    text = "\n".join([*lines, "", _last_line(results, verdict, wanted)]) + "\n"
     return text if style.unicode else _ascii(text)
 
 
@@ -82,18 +87,24 @@ def _lines(result: Result, width: int, style: Style) -> Iterator[str]:
         yield f"{indent}→ {result.remedy}"
 
 
-def _last_line(results: Sequence[Result], verdict: Verdict) -> str:
+def _last_line(results: Sequence[Result], verdict: Verdict, wanted: Sequence[str]) -> str:
     status, root = verdict
     if root:
-        strict = ", by --strict" if root.status == "warn" else ""
+        cause = f"root cause: {root.id}: {root.summary}"
+        if root.status == "warn":
+            return f"{cause}; exit status {int(status)}: a warning counts as a failure (--strict)"
+        return f"{cause} (exit status {int(status)}, {status.label})"
+    skipped = [result.id for result in results if result.id in wanted and result.status == "skip"]
+    if skipped and set(skipped) == set(wanted):
+        were = "was" if len(skipped) == 1 else "were"
         return (
-            f"root cause: {root.id}: {root.summary} "
-            f"(exit status {int(status)}, {status.label}{strict})"
+            f"nothing was checked: {', '.join(skipped)} {were} skipped "
+            f"(exit status {int(ExitStatus.OK)})"
         )
     warnings = sum(result.status == "warn" for result in results)
     counted = f"{warnings} warning{'s' if warnings > 1 else ''}"
     passed = f"no check failed, {counted}" if warnings else "all checks passed"
-    unasked = any(result.id == "api.chat" and result.status == "skip" for result in results)
+    unasked = any(result.id == "api.chat" and NOT_LIVE in result.summary for result in results)
     live = "; --live also sends a real request" if unasked else ""
     return f"{passed} (exit status {int(ExitStatus.OK)}){live}"
 
@@ -116,9 +127,11 @@ def _as_dict(result: Result) -> dict[str, Any]:
     return {**result._asdict(), "exit_status": None if status is None else int(status)}
 
 
-def workflow_commands(results: Sequence[Result]) -> str:
-    """Failures as workflow commands of GitHub Actions, one a line."""
-    return "".join(_annotation(result) for result in results if result.has_failed)
+def workflow_commands(results: Sequence[Result], verdict: Verdict) -> str:
+    """Failures, and a warning that counts as one, as workflow commands of GitHub Actions, one a
+    line."""
+    root = verdict.root_cause
+    return "".join(_annotation(result) for result in results if result.has_failed or result is root)
 
 
 def _annotation(result: Result) -> str:

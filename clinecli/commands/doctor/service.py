@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from clinecli.api_errors import describe_body, not_the_api
 from clinecli.catalogue import OPENAI_PATH
 from clinecli.codec import decode_body
+from clinecli.commands.doctor.connection import name_proxy
 from clinecli.commands.doctor.context import Context
 from clinecli.commands.doctor.model import Outcome, failed, ok, skip, warn
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    ConnectionFailed,
     CreditError,
     RejectedError,
+    TlsError,
     TransientError,
 )
-from clinecli.jsontext import InvalidJson, loads
+from clinecli.jsontext import dumps
 from clinecli.settings import API_PATH
 
 if TYPE_CHECKING:
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
 
 ACCOUNT_PATH = "/users/me"
 CHAT_PATH = "/chat/completions"
-# A request that the API refuses: without a message nothing is answered, or billed.
-NO_MESSAGE = b'{"messages":[],"stream":false}'
 _CLOCK_SECONDS = 120.0
 
 
@@ -35,10 +36,18 @@ def http(context: Context) -> Outcome:
         answer = context.client().probe("GET", ACCOUNT_PATH, with_key=False)
     except TransientError as error:
         return failed(_silence(context, error))
+    except (TlsError, ConnectionFailed) as error:
+        # Over http://, nobody but the proxy is connected to.
+        if context.settings.base_url.scheme == "http":
+            name_proxy(context, error)
+        return failed(error)
     context.date_header, context.date_seen = answer.headers.get("date"), context.now()
+    is_refusal = isinstance(answer.failure, AuthError)
+    context.is_barred = is_refusal and is_page(answer)
+    context.is_guarded = is_refusal and not context.is_barred
     wrong = _wrong(answer)
     if wrong:
-        wrong = second_opinion(context, wrong, with_key=False)
+        wrong = second_opinion(context, wrong)
     latency = f"{answer.seconds * 1000:.0f} ms"
     if wrong:
         return failed(
@@ -49,7 +58,10 @@ def http(context: Context) -> Outcome:
 
 
 def elsewhere(context: Context, wrong: ClinecliError) -> ClinecliError:
-    """A server that has nothing of the API, in terms of the base URL."""
+    """A server that has nothing of the API, in terms of the base URL; a proxy by its name."""
+    if wrong.http_status == 407 and context.proxy:
+        name_proxy(context, wrong)
+        return wrong
     if wrong.http_status not in {404, 405}:
         return wrong
     base_url, source = context.settings.base_url, context.settings.base_url_source
@@ -75,59 +87,81 @@ def _silence(context: Context, error: TransientError) -> ClinecliError:
 
 
 def _wrong(answer: Answer) -> ClinecliError | None:
-    """What is wrong with an answer to a GET without a key. A refusal in JSON is not: the API
-    itself gives it."""
-    failure = answer.failure
-    if isinstance(failure, AuthError | CreditError):
+    """What may be wrong with an answer to a GET without a key. The refusal of a missing key is
+    what the API gives; a success is not, whatever its shape."""
+    if isinstance(answer.failure, AuthError | CreditError):
         return None
-    document = _document(answer.body)
-    if failure is None:
-        is_account = isinstance(document, dict) and ("id" in document or "data" in document)
-        return None if is_account else not_the_api("a JSON document that is no account")
-    if isinstance(failure, RejectedError) and answer.status != 404 and document is not None:
-        return None
-    return failure
+    return answer.failure or not_the_api("a JSON document that is no account")
 
 
-def _document(body: bytes) -> object:
-    """The JSON in a body; None without any."""
-    try:
-        return loads(body)
-    except InvalidJson:
-        return None
-
-
-def second_opinion(
-    context: Context, wrong: ClinecliError, *, with_key: bool
-) -> ClinecliError | None:
-    """What is wrong with the server by the word of the endpoint that `ask` uses.
+def second_opinion(context: Context, wrong: ClinecliError) -> ClinecliError | None:
+    """What is wrong with the server by the word of the endpoint that `ask` uses, without the key.
 
     Other OpenAI-compatible servers have no accounts, and some show a web page where the API
     has them. A chat endpoint that is there refuses a request without a message.
     """
     missing = wrong.http_status == 404
     try:
-        if missing:
-            failure = context.client().probe("GET", OPENAI_PATH, with_key=with_key).failure
-            if failure is None or isinstance(failure, AuthError):
-                return failure if with_key else None
-        answer = context.client().probe("POST", CHAT_PATH, NO_MESSAGE, with_key=with_key)
+        if missing and lists_models(context, with_key=False):
+            return None
+        failure = chat_failure(ask_nothing(context, with_key=False))
     except ClinecliError:
         return None if missing else wrong
-    return _opinion(answer, missing=missing, with_key=with_key)
-
-
-def _opinion(answer: Answer, *, missing: bool, with_key: bool) -> ClinecliError | None:
-    failure = answer.failure
     if isinstance(failure, AuthError | CreditError):
-        return failure if with_key else None
-    if isinstance(failure, RejectedError):
-        is_page = "HTML" in describe_body(answer.body, answer.headers.get("content-type", ""))
-        return failure if answer.status in {404, 405} or is_page else None
+        return None
+    # A server without the other endpoints may only have stumbled over the missing key.
+    return None if missing and failure and failure.http_status == 500 else failure
+
+
+def lists_models(context: Context, *, with_key: bool) -> bool:
+    """Whether the server has the list of models of an OpenAI-compatible server."""
+    failure = context.client().probe("GET", OPENAI_PATH, with_key=with_key).failure
+    return failure is None or isinstance(failure, AuthError)
+
+
+def wanted_model(context: Context) -> str:
+    """The model that would be asked: that of `--request`, else the configured one."""
+    try:
+        named = context.request.body.get("model") if context.request else None
+    except ClinecliError:
+        # The check of the message tells.
+        named = None
+    return named if isinstance(named, str) else context.settings.model
+
+
+def ask_nothing(context: Context, *, with_key: bool) -> Answer:
+    """What the chat endpoint answers to a request without a message: nothing can be billed for
+    it. It is sent once. Raises `ClinecliError`."""
+    answers = context.chat_answers
+    if with_key not in answers:
+        body = dumps({"model": wanted_model(context), "messages": [], "stream": False})
+        try:
+            # With the key, it stands for what `ask` sends, and may wait as long.
+            client = context.client(context.left() if with_key else None)
+            answers[with_key] = client.probe("POST", CHAT_PATH, body, with_key=with_key)
+        except ClinecliError as error:
+            answers[with_key] = error
+    answer = answers[with_key]
+    if isinstance(answer, ClinecliError):
+        raise answer
+    return answer
+
+
+def chat_failure(answer: Answer) -> ClinecliError | None:
+    """What `ask` would end with, by the answer to a request without a message. That it is refused
+    for its form is right."""
+    failure = answer.failure
     if failure is None:
         return _no_reply(answer)
-    # A server without the other endpoints may only have stumbled over the odd request.
-    return None if missing and answer.status == 500 else failure
+    is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
+    if is_refusal and failure.code != "model_not_found" and not is_page(answer):
+        return None
+    return failure
+
+
+def is_page(answer: Answer) -> bool:
+    """Whether it is meant for a browser, as of a gateway or a portal."""
+    return "HTML" in describe_body(answer.body, answer.headers.get("content-type", ""))
 
 
 def _no_reply(answer: Answer) -> ClinecliError | None:
