@@ -372,3 +372,21 @@ def test_a_warning_that_decides(env: dict[str, str]) -> None:
     assert errors.startswith(b"::error::clinecli doctor: key: ")
     assert finish(env, "key")[1] == b""
     assert KEY.encode() not in last
+
+
+def test_a_key_that_a_server_quotes_where_its_message_is_cut(env: dict[str, str]) -> None:
+    for padding in range(340, 400, 13):
+        error = {"error": {"code": 401, "message": "x" * padding + f" {KEY} tail"}}
+        refused = response(json.dumps(error).encode(), status="401 No")
+        with RawServer(refused) as server:
+            settle(env, server.url)
+            done = subprocess.run(
+                [*CLI, "doctor"],
+                env=env,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        assert done.returncode == 4
+        # Its last four characters are told, to say which key it is.
+        assert KEY[:6].encode() not in done.stdout + done.stderr

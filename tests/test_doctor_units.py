@@ -21,6 +21,7 @@ from clinecli.commands.doctor.runner import run_checks
 from clinecli.commands.doctor.service import clock
 from clinecli.errors import AuthError, ExitStatus, TlsError, UsageError
 from clinecli.options import DoctorOptions
+from clinecli.settings import Secret
 from clinecli.stdio import Messages
 
 ISSUE_ORDER = [
@@ -112,10 +113,10 @@ def test_what_comes_from_outside_is_made_harmless() -> None:
         ExitStatus.AUTH,
     )
     (found,) = run_checks(
-        [Check("a", "", (), lambda _: outcome)], context(secrets=["my-secret-key"])
+        [Check("a", "", (), lambda _: outcome)], context(secrets=[Secret("my-secret-key")])
     )
-    assert found.summary == "a b [31m� [secret]"
-    assert found.details == ("x y [secret]",)
+    assert found.summary == "a b [31m� [key]"
+    assert found.details == ("x y [key]",)
     assert found.remedy == "r"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options import DoctorOptions
+from clinecli.settings import Secret, Settings, redact
 from clinecli.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
     from clinecli.client import Answer, Client
     from clinecli.network import Deadline, Hop
     from clinecli.proxy import Proxy
-    from clinecli.settings import Settings
     from clinecli.sources import Key
 
 STAGE_SECONDS = 3.0
 TOTAL_SECONDS = 15.0
-_MIN_SECRET_CHARACTERS = 8
 
 
 class Context:
@@ -56,7 +55,7 @@ class Context:
         self.messages = messages
         self.now = now
         self.key: Key | None = None
-        self.secrets: list[str] = []
+        self.secrets: list[Secret] = []
         self.account = self.account_error = self.has_accounts = None
         self.proxy = self.date_header = None
         self.is_guarded = self.is_barred = False
@@ -163,6 +162,5 @@ class Context:
     def redacted(self, text: str) -> str:
         """`text` without a secret, which a server may have quoted."""
         for secret in self.secrets:
-            if len(secret) >= _MIN_SECRET_CHARACTERS:
-                text = text.replace(secret, "[secret]")
+            text = redact(text, secret)
         return text

@@ -78,7 +78,7 @@ def key(context: Context) -> Outcome:
         # Raises what `ask` raises.
         found = find_key(context.settings, context.environ)
     context.key = found
-    context.secrets.append(found.secret.reveal())
+    context.secrets.append(found.secret)
     others, details = [], []
     for source in sources:
         if source.is_command:

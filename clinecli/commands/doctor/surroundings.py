@@ -41,7 +41,7 @@ def proxy(context: Context) -> Outcome:
     context.proxy = chosen
     context.hop = first_hop(base_url, chosen)
     if chosen and chosen.password:
-        context.secrets.append(chosen.password.reveal())
+        context.secrets.append(chosen.password)
     doubts = [*_contradictions(context), *_useless_entries(context)]
     details += _entries_httpx_fails_at(context)
     if chosen:
