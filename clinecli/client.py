@@ -28,7 +28,8 @@ from clinecli.jsontext import dumps
 from clinecli.network import Deadline
 from clinecli.proxy import choose_proxy
 from clinecli.retry import next_delay, parse_retry_after
-from clinecli.settings import Secret, Settings, redact
+from clinecli.secret import Secret, redact
+from clinecli.settings import Settings
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 CHAT_PATH = "/chat/completions"

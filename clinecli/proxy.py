@@ -11,7 +11,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from clinecli.errors import ConfigError, ConnectionFailed
-from clinecli.settings import BaseUrl, Secret, is_loopback
+from clinecli.secret import Secret
+from clinecli.settings import BaseUrl, is_loopback
 
 PORTS = {"http": 80, "https": 443}
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from clinecli.errors import ConfigError
 from clinecli.options import NetworkOptions
-from clinecli.settings import KEY_HINT, Secret, Settings, parse_config, parse_key, resolve
+from clinecli.secret import KEY_HINT, Secret, parse_key
+from clinecli.settings import Settings, parse_config, resolve
 
 KEY_VARIABLE = "CLINE_API_KEY"
 KEY_FILE_VARIABLE = "CLINE_API_KEY_FILE"

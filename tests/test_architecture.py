@@ -21,6 +21,7 @@ PURE = [
     "api_errors",
     "codec",
     "options",
+    "secret",
     "settings",
     "proxy",
     "text",

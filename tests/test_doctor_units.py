@@ -21,7 +21,7 @@ from clinecli.commands.doctor.runner import run_checks
 from clinecli.commands.doctor.service import clock
 from clinecli.errors import AuthError, ExitStatus, TlsError, UsageError
 from clinecli.options import DoctorOptions
-from clinecli.settings import Secret
+from clinecli.secret import Secret
 from clinecli.stdio import Messages
 
 ISSUE_ORDER = [

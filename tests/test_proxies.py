@@ -13,7 +13,8 @@ import pytest
 
 from clinecli.errors import ConfigError, ConnectionFailed
 from clinecli.proxy import Proxy, bypassed, choose_proxy, no_proxy, parse_proxy
-from clinecli.settings import BaseUrl, Secret, parse_base_url
+from clinecli.secret import Secret
+from clinecli.settings import BaseUrl, parse_base_url
 from tests.lab import (
     Authority,
     ForwardProxy,

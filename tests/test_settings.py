@@ -19,15 +19,13 @@ import pytest
 from clinecli import sources
 from clinecli.errors import ClinecliError, ConfigError, UsageError
 from clinecli.options import DEFAULT_MODEL, NetworkOptions
+from clinecli.secret import Secret, parse_key, redact
 from clinecli.settings import (
     DEFAULT_BASE_URL,
     BaseUrl,
-    Secret,
     Settings,
     parse_base_url,
     parse_config,
-    parse_key,
-    redact,
     resolve,
 )
 from clinecli.sources import Key, config_path, find_key, load_settings

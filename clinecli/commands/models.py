@@ -26,7 +26,8 @@ from clinecli.errors import (
 from clinecli.listing import check, ids, lines, select, table, terminal_json
 from clinecli.model_cache import CachedModels, directory, load, restore_ids, save
 from clinecli.options import ModelsOptions
-from clinecli.settings import KEY_HINT, Secret, Settings
+from clinecli.secret import KEY_HINT, Secret
+from clinecli.settings import Settings
 from clinecli.sources import key_readers, load_settings
 from clinecli.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8

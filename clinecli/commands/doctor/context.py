@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options import DoctorOptions
-from clinecli.settings import Secret, Settings, redact
+from clinecli.secret import Secret, redact
+from clinecli.settings import Settings
 from clinecli.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:

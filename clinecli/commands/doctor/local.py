@@ -15,7 +15,7 @@ from clinecli import __version__
 from clinecli.commands.doctor.context import Context
 from clinecli.commands.doctor.model import Outcome, ok, warn
 from clinecli.errors import ConfigError
-from clinecli.settings import Secret
+from clinecli.secret import Secret
 from clinecli.sources import (
     KEY_FILE_VARIABLE,
     Key,
