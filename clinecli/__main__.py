@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, UsageError
-from clinecli.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
+from clinecli.streams.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
 
 
 def main() -> NoReturn:
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
 
 def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
     """Typer's exception as ours: one line, and where to read on."""
-    from clinecli.declarations import COMMANDS
+    from clinecli.flags.table import COMMANDS
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "clinecli"

@@ -15,10 +15,10 @@ import typer
 from typer.core import TyperGroup
 
 from clinecli import __version__
-from clinecli.declarations import COMMANDS, NETWORK, CommandSpec
 from clinecli.errors import ClinecliError, ExitStatus, UsageError
+from clinecli.flags.table import COMMANDS, NETWORK, CommandSpec
 from clinecli.options import NetworkOptions
-from clinecli.stdio import STDERR, is_terminal
+from clinecli.streams.stdio import STDERR, is_terminal
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 _PLAIN: dict[str, Any] = {
@@ -68,7 +68,7 @@ def doctor_command(network: NetworkOptions, *, live: bool) -> str:
     """The command line that diagnoses what a call with these options met."""
     import shlex
 
-    from clinecli.sources import is_path
+    from clinecli.config.keys import is_path
 
     words = ["clinecli", "doctor", *(["--live"] if live else [])]
     for name in ("base_url", "key_file", "proxy", "ca_file"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from manpages import pages
 
-from clinecli.completion import SCRIPTS
+from clinecli.flags.completion import SCRIPTS
 
 ROOT = Path(__file__).parents[1]
 COMPLETIONS = {"bash": "clinecli.bash", "zsh": "_clinecli", "fish": "clinecli.fish"}

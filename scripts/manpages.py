@@ -9,7 +9,8 @@ from pathlib import Path
 from roff import blocks, bold, definition, inline, italic, lines, literal, to_roff
 
 from clinecli import __version__
-from clinecli.completion.parameters import (
+from clinecli.errors import ExitStatus
+from clinecli.flags.completion.parameters import (
     CHECKS,
     FAULTS,
     HELP,
@@ -19,8 +20,7 @@ from clinecli.completion.parameters import (
     network_flags,
     own_parameters,
 )
-from clinecli.declarations import COMMANDS
-from clinecli.errors import ExitStatus
+from clinecli.flags.table import COMMANDS
 
 # Of the last change to the prose: a page must not change from day to day.
 DATE = "2026-11-22"

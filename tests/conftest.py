@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import KEY, clean_environment
+from tests.helpers.support import KEY, clean_environment
 
 # Slow machines are no failure, and a hundred thousand examples belong into a fuzzing session.
 settings.register_profile("clinecli", deadline=None, max_examples=60)

@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from clinecli.chat import Reply
-from clinecli.compose import compose, has_input, reads_stdin
-from clinecli.errors import RejectedError, UsageError
-from clinecli.files import FileSink, append_turn, open_sink
-from clinecli.options import ChatOptions
-from clinecli.render import (
+from clinecli.chat.compose import compose, has_input, reads_stdin
+from clinecli.chat.render import (
     curl_command,
     tool_call_entry,
     tool_call_line,
     usage_json,
     usage_line,
 )
-from clinecli.schema import load_schema, mismatch
-from clinecli.sources import find_key, load_settings
-from clinecli.stdio import (
+from clinecli.chat.reply import Reply
+from clinecli.chat.schema import load_schema, mismatch
+from clinecli.config.keys import find_key, load_settings
+from clinecli.errors import RejectedError, UsageError
+from clinecli.options import ChatOptions
+from clinecli.streams.files import FileSink, append_turn, open_sink
+from clinecli.streams.stdio import (
     STDERR,
     STDIN,
     STDOUT,
@@ -34,7 +34,7 @@ from clinecli.stdio import (
 from clinecli.text import TextRenderer, clean
 
 if TYPE_CHECKING:
-    from clinecli.client import Client
+    from clinecli.transport.client import Client
 
 
 class Session:
@@ -63,7 +63,7 @@ class Session:
         """Print what `--dry-run` and `--curl` ask for. True when that was all."""
         if not (self.options.dry_run or self.options.curl):
             return False
-        from clinecli.client import request_body
+        from clinecli.transport.client import request_body
 
         body = request_body(self.request, stream=self.stream)
         if self.options.curl:
@@ -81,7 +81,7 @@ class Session:
 
         Whatever goes wrong inside leaves files as they were and partial output on stdout.
         """
-        from clinecli.client import Client
+        from clinecli.transport.client import Client
 
         key = find_key(self.settings, os.environ)
         self.messages.detail(f"* key from {key.source}, model {self.request.body['model']}")
@@ -182,7 +182,7 @@ def _read_input(options: ChatOptions, messages: Messages) -> bytes:
 
 
 def _did_you_mean(model: str) -> str:
-    from clinecli.model_cache import nearest
+    from clinecli.models.cache import nearest
 
     names = nearest(model, os.environ)
     # Where the model is listed, it is the path that was not found.

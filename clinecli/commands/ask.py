@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from clinecli.chat.render import first_code_block
 from clinecli.commands._chat import Session
 from clinecli.errors import ExitStatus, IncompleteError, UsageError
 from clinecli.options import ChatOptions
-from clinecli.render import first_code_block
 
 
 def run(options: ChatOptions) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clinecli.completion import SCRIPTS
 from clinecli.errors import ExitStatus, UsageError
+from clinecli.flags.completion import SCRIPTS
 from clinecli.options import CompletionOptions
-from clinecli.stdio import StdoutSink
+from clinecli.streams.stdio import StdoutSink
 
 
 def run(options: CompletionOptions) -> int:

@@ -6,14 +6,9 @@ import os
 import shutil
 import time
 
-from clinecli.catalogue import (
-    CLINE_PATH,
-    OPENAI_PATH,
-    RECOMMENDED_PATH,
-    Model,
-    json_array,
-    merge,
-)
+from clinecli.config.keys import key_readers, load_settings
+from clinecli.config.secret import KEY_HINT, Secret
+from clinecli.config.settings import Settings
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -23,13 +18,18 @@ from clinecli.errors import (
     TransientError,
     UsageError,
 )
-from clinecli.listing import check, ids, lines, select, table, terminal_json
-from clinecli.model_cache import CachedModels, directory, load, restore_ids, save
+from clinecli.models.cache import CachedModels, directory, load, restore_ids, save
+from clinecli.models.catalogue import (
+    CLINE_PATH,
+    OPENAI_PATH,
+    RECOMMENDED_PATH,
+    Model,
+    json_array,
+    merge,
+)
+from clinecli.models.listing import check, ids, lines, select, table, terminal_json
 from clinecli.options import ModelsOptions
-from clinecli.secret import KEY_HINT, Secret
-from clinecli.settings import Settings
-from clinecli.sources import key_readers, load_settings
-from clinecli.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8
 
 # The recommended list only adds tags: it is not worth waiting for long.
@@ -196,7 +196,7 @@ class _Fetcher:
         return body
 
     def _send(self, path: str, settings: Settings, seconds: float | None) -> bytes:
-        from clinecli.client import Client
+        from clinecli.transport.client import Client
 
         left = max(self._end - time.monotonic(), 0.001)
         with Client(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinecli.codec import Event
+from clinecli.chat.codec import Event
 from clinecli.commands._chat import Session
 from clinecli.errors import ExitStatus
 from clinecli.options import ChatOptions

@@ -1,0 +1,1 @@
+"""Flags, environment and config file to frozen settings; keys; base URL; proxy."""

@@ -1,0 +1,1 @@
+"""The table of commands and flags, and what is derived from it."""

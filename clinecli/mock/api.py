@@ -1,0 +1,161 @@
+"""The API's rules: which request gets which answer. No socket in here."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from clinecli.mock import catalogue
+from clinecli.mock.answers import Answer, Body, enveloped, json_body
+from clinecli.mock.faults import FIXED, SHAPED, FaultPlan
+from clinecli.mock.replay import Recordings
+from clinecli.mock.replies import (
+    Refused,
+    full_answer,
+    make_turn,
+    read_request,
+    wants_stream,
+)
+
+_ROOT = "/api/v1"
+_CHAT = f"{_ROOT}/chat/completions"
+_BEARER = re.compile(r"Bearer +\S", re.IGNORECASE)
+
+
+class Call(NamedTuple):
+    """What matters of a request; `target` is its path with the query."""
+
+    method: str
+    target: str
+    authorization: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the user wants of the mock; `delay` is in seconds per token."""
+
+    delay: float = 0.0
+    reply: str | None = None
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    recordings: Recordings | None = None
+
+
+class _Route(NamedTuple):
+    """A GET endpoint; `answer` takes the scenario and the id in the path, if there is one."""
+
+    path: re.Pattern[str]
+    answer: Callable[[Scenario, str], Body]
+    needs_key: bool = True
+
+
+def _balance(kind: str, known: str) -> Callable[[Scenario, str], Body]:
+    def answer(scenario: Scenario, owner: str) -> Body:
+        _check_owner(owner, known)
+        spent = scenario.faults.no_credit
+        balance = catalogue.SPENT_BALANCE if spent else catalogue.HEALTHY_BALANCE
+        return enveloped({"balance": balance, kind: owner})
+
+    return answer
+
+
+def _usages(_: Scenario, owner: str) -> Body:
+    _check_owner(owner, catalogue.USER_ID)
+    return enveloped(catalogue.USAGES)
+
+
+def _check_owner(owner: str, known: str) -> None:
+    if owner != known:
+        raise Refused(403, f"Forbidden: this key has no access to {owner}; it belongs to {known}")
+
+
+def _route(path: str, answer: Callable[[Scenario, str], Body], *, key: bool = True) -> _Route:
+    return _Route(re.compile(_ROOT + path), answer, key)
+
+
+_ROUTES = (
+    _route("/users/me", lambda *_: enveloped(catalogue.USER)),
+    _route("/users/([^/]+)/balance", _balance("userId", catalogue.USER_ID)),
+    _route("/users/([^/]+)/usages", _usages),
+    _route("/organizations/([^/]+)/balance", _balance("organizationId", catalogue.ORGANIZATION_ID)),
+    _route("/ai/cline/models", lambda *_: json_body(catalogue.MODELS), key=False),
+    _route("/ai/cline/recommended-models", lambda *_: json_body(catalogue.RECOMMENDED), key=False),
+)
+
+
+class MockApi:
+    """Answers calls, from several threads at once."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._reply_numbers = itertools.count(1)
+
+    def answer(self, call: Call) -> Answer:
+        """The answer to a call, whatever it is."""
+        path = urlsplit(call.target).path
+        try:
+            if path == _CHAT and call.method == "POST":
+                return self._chat(call, path)
+            return self._other(call, path)
+        except Refused as refusal:
+            return refusal.answer
+
+    def _chat(self, call: Call, path: str) -> Answer:
+        scenario = self.scenario
+        fault = scenario.faults.for_chat()
+        if fault in FIXED:
+            return FIXED[fault]
+        _demand_key(call)
+        body = read_request(call.body)
+        if fault is None and scenario.recordings:
+            return self._recorded(scenario.recordings, call, path, stream=wants_stream(body))
+        turn = make_turn(
+            body,
+            id=f"gen-mock-{next(self._reply_numbers):06d}",
+            reply=scenario.reply,
+            delay=scenario.delay,
+        )
+        return SHAPED[fault](turn) if fault else full_answer(turn)
+
+    def _other(self, call: Call, path: str) -> Answer:
+        route, owner = _find(path)
+        needs_key = route is None or route.needs_key
+        fault = self.scenario.faults.for_other(account=route is not None and needs_key)
+        if fault:
+            return FIXED[fault]
+        if self.scenario.recordings:
+            if needs_key:
+                _demand_key(call)
+            return self._recorded(self.scenario.recordings, call, path, stream=True)
+        allowed = "POST" if path == _CHAT else "GET"
+        if route is None and path != _CHAT:
+            raise Refused(404, f"no such endpoint: {path}")
+        if route is None or call.method != allowed:
+            message = f"{call.method} is not allowed on {path}"
+            raise Refused(405, message, headers=(("Allow", allowed),))
+        if needs_key:
+            _demand_key(call)
+        return route.answer(self.scenario, owner)
+
+    def _recorded(self, recordings: Recordings, call: Call, path: str, *, stream: bool) -> Answer:
+        # A recorded path may have a query, and then it is part of what was asked.
+        exchange = recordings.take(call.method, call.target) or recordings.take(call.method, path)
+        if exchange is None:
+            raise Refused(404, f"no recorded exchange for {call.method} {path}")
+        return exchange.answer(stream=stream, delay=self.scenario.delay)
+
+
+def _find(path: str) -> tuple[_Route | None, str]:
+    for route in _ROUTES:
+        if match := route.path.fullmatch(path):
+            return route, unquote(match[1]) if match.lastindex else ""
+    return None, ""
+
+
+def _demand_key(call: Call) -> None:
+    if not _BEARER.match(call.authorization):
+        raise Refused(401, "Unauthorized: send the header Authorization: Bearer KEY")

@@ -1,0 +1,1 @@
+"""Standard descriptors and the user's files."""

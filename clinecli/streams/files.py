@@ -1,0 +1,242 @@
+"""Files that the user names: text, JSON and images in, atomic output and threads out."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from clinecli.errors import OutputError, UsageError
+from clinecli.jsontext import dumps, loads_exact
+from clinecli.streams.stdio import ClosedPipe, StdoutSink, is_terminal, write_all
+from clinecli.text import escape_json
+
+MAX_IMAGE_BYTES = 20 * 1024 * 1024
+_SIGNATURES = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
+    (b"\xff\xd8\xff", 0, "image/jpeg"),
+    (b"GIF87a", 0, "image/gif"),
+    (b"GIF89a", 0, "image/gif"),
+    (b"WEBP", 8, "image/webp"),
+)
+# Open files of the process: what stands in them already must stay.
+_DESCRIPTORS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """`data` as text, unchanged. Raises `UsageError` naming the first byte that is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
+            hint="convert it first (iconv -t UTF-8), or attach an image with --image",
+        ) from None
+
+
+def read_bytes(path: str) -> bytes:
+    """A file's content. Raises `UsageError`."""
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: str, error: Exception) -> UsageError:
+    reason = (error.strerror if isinstance(error, OSError) else None) or "not a valid path"
+    return UsageError(f"cannot read {path}: {reason}", hint="check the path and its permissions")
+
+
+def read_text(path: str) -> str:
+    """A file's text. Raises `UsageError`."""
+    return decode_text(read_bytes(path), path)
+
+
+def parse_json(text: str, name: str) -> Any:
+    """JSON that the user wrote, number spellings kept. Raises `UsageError` with line and column."""
+    try:
+        return loads_exact(text.removeprefix("\ufeff"))
+    except ValueError as error:
+        raise UsageError(
+            f"{name} is not JSON: {error}", hint="correct it there; `jq .` checks it"
+        ) from None
+
+
+def image_url(image: str) -> str:
+    """The `image_url` of a file, by its content and not its name, or of a URL as it is.
+
+    Raises `UsageError` for what is no PNG, JPEG, GIF or WebP image, or larger than 20 MiB.
+    """
+    if image.startswith(("http://", "https://", "data:image/")):
+        return image
+    try:
+        size = Path(image).stat().st_size
+    except (OSError, ValueError) as error:
+        raise _unreadable(image, error) from None
+    data = read_bytes(image) if size <= MAX_IMAGE_BYTES else b""
+    if max(size, len(data)) > MAX_IMAGE_BYTES:
+        raise UsageError(
+            f"{image} is {max(size, len(data)) / 1048576:.1f} MiB: images may have "
+            f"{MAX_IMAGE_BYTES >> 20} MiB",
+            hint="scale it down, or pass its URL",
+        )
+    media_type = image_type(data)
+    if media_type:
+        return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    raise UsageError(
+        f"{image} is not a PNG, JPEG, GIF or WebP image",
+        hint="attach text with --file, or convert the image",
+    )
+
+
+def image_type(data: bytes) -> str | None:
+    """The media type of a PNG, JPEG, GIF or WebP image, by its signature; None for all else."""
+    for signature, offset, media_type in _SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return media_type
+    return None
+
+
+class FileSink:
+    """A file that appears, or changes, only when the reply is complete.
+
+    The temporary file stands in the same directory, so that a place that cannot be written is
+    told at once. What is no regular file (a device, a named pipe) is written directly.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.started = False
+        self._name = path
+        # Following a link replaces its target and not the link.
+        self._path = Path(os.path.realpath(path))
+        self._temporary: str | None = None
+        try:
+            # Not of `_path`: a pipe behind /dev/stdout has no path.
+            self._mode = os.stat(path).st_mode  # noqa: PTH116
+        except OSError:
+            self._mode = stat.S_IFREG
+        try:
+            if path.endswith("/"):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if stat.S_ISREG(self._mode) and not path.startswith(_DESCRIPTORS):
+                self._open_temporary()
+            else:
+                self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {path}: {error.strerror}",
+                hint="choose another place with --output: nothing was sent",
+            ) from None
+        self.terminal = is_terminal(self._fd)
+
+    def _open_temporary(self) -> None:
+        if self._path.exists() and not os.access(self._path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        self._fd, self._temporary = tempfile.mkstemp(
+            prefix=f".{self._path.name[:100]}.", suffix=".tmp", dir=self._path.parent
+        )
+        if stat.S_IMODE(self._mode):
+            os.fchmod(self._fd, stat.S_IMODE(self._mode))
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            os.fchmod(self._fd, 0o666 & ~umask)
+
+    def write(self, data: bytes) -> None:
+        """Write at once: nobody watches a temporary file."""
+        self.started = self.started or bool(data)
+        try:
+            write_all(self._fd, escape_json(data) if self.terminal else data)
+        except BrokenPipeError:
+            raise ClosedPipe from None
+        except OSError as error:
+            raise OutputError(f"cannot write {self._name}: {error.strerror}") from None
+
+    def flush(self) -> None:
+        """Nothing is pending."""
+
+    def commit(self) -> None:
+        """Put the file in its place."""
+        try:
+            os.close(self._fd)
+            if self._temporary:
+                Path(self._temporary).replace(self._path)
+        except OSError as error:
+            raise OutputError(f"cannot write {self._name}: {error.strerror}") from None
+        self._temporary = None
+
+    def discard(self) -> None:
+        """Leave the place as it was."""
+        if self._temporary:
+            with contextlib.suppress(FileNotFoundError):
+                Path(self._temporary).unlink()
+            self._temporary = None
+
+
+def open_sink(path: str | None) -> StdoutSink | FileSink:
+    """stdout, or the file of `--output` (`-` is stdout)."""
+    return StdoutSink() if path in {None, "-"} else FileSink(str(path))
+
+
+def read_messages(path: str) -> list[Any]:
+    """The JSON array of messages in a file. Raises `UsageError`."""
+    messages = parse_json(read_text(path), path)
+    if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
+        raise UsageError(
+            f"{path} is not a JSON array of messages",
+            hint='write it like [{"role": "user", "content": "…"}]',
+        )
+    return messages
+
+
+def read_thread(path: str) -> list[Any]:
+    """The turns of a thread file, none when it does not exist yet.
+
+    Raises `UsageError`, and `OutputError` when the new turn could not be appended later.
+    """
+    real = Path(os.path.realpath(path))
+    directory = real.parent
+    if not os.access(directory, os.W_OK) or (real.exists() and not os.access(real, os.W_OK)):
+        reason = "Permission denied" if directory.is_dir() else "no such directory"
+        raise OutputError(
+            f"cannot write {path}: {reason}",
+            hint="choose another place with --thread: nothing was sent",
+        )
+    return read_messages(path) if real.exists() and real.stat().st_size else []
+
+
+def append_turn(path: str, turn: list[dict[str, Any]]) -> None:
+    """Append messages to a thread file: locked, so that no concurrent turn is lost, and atomic.
+
+    The lock is on the directory, since the file itself is replaced. Raises `OutputError`.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        with _locked(real.parent):
+            messages = read_thread(path) + turn
+            sink = FileSink(path)
+            try:
+                lines = b",\n".join(dumps(message) for message in messages)
+                sink.write(b"[\n" + lines + b"\n]\n")
+                sink.commit()
+            finally:
+                sink.discard()
+    except OSError as error:
+        raise OutputError(f"cannot append to {path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

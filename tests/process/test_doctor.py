@@ -1,0 +1,502 @@
+"""`doctor` on the command line: arguments, output, colours, keys and variables."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from clinecli.doctor.checks import CHECKS
+from clinecli.mock import mock_server
+from clinecli.options import MockOptions
+from tests.helpers.doctor_lab import api, diagnose, reported
+from tests.helpers.lab import TcpServer, Terminal, altered_cli, refusing, run_on_terminal, stall
+from tests.helpers.support import CLI, KEY, failure, no_traceback, run
+
+IDS = [check.id for check in CHECKS]
+
+
+@pytest.fixture
+def dead(env: dict[str, str]) -> dict[str, str]:
+    """Nothing listens where the API should be."""
+    with refusing() as port:
+        env["CLINE_API_BASE_URL"] = f"http://127.0.0.1:{port}"
+    return env
+
+
+# Arguments
+
+
+def test_the_list(env: dict[str, str]) -> None:
+    done = run(["doctor", "--list"], env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines] == IDS
+    assert all(len(line.split()) > 2 for line in lines)
+
+
+def test_the_list_as_json(env: dict[str, str]) -> None:
+    done = run(["doctor", "--list", "--json", "net.tls"], env)
+    listed = json.loads(done.stdout)
+    assert [check["id"] for check in listed] == [
+        *("config", "env.proxy", "env.ca", "net.dns", "net.tcp", "net.proxy", "net.tls")
+    ]
+    assert listed[-1] == {"id": "net.tls", "title": CHECKS[8].title, "needs": ["net.proxy"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("net.dnss", "did you mean net.dns"), ("zzz", "one of runtime, config")]
+)
+def test_a_check_that_does_not_exist(name: str, said: str, env: dict[str, str]) -> None:
+    message, hint = failure(run(["doctor", name], env), 2)
+    assert name in message
+    assert said in hint
+
+
+def test_only_what_is_named_and_needed_runs(dead: dict[str, str]) -> None:
+    report = reported(dead, "key", "env.ca")
+    assert list(report.checks) == ["config", "key", "env.ca"]
+    assert report.status == 0
+
+
+def test_a_bad_flag_is_told_by_its_check(dead: dict[str, str]) -> None:
+    report = reported(dead, "--timeout", "0")
+    assert (report.root_cause, report.status) == ("config", 2)
+
+
+def test_help_names_every_flag(env: dict[str, str]) -> None:
+    text = run(["doctor", "--help"], env).stdout.decode()
+    for flag in ("--json", "--live", "--request", "--strict", "--list", "--verbose", "--timeout"):
+        assert flag in text
+    assert "3 s" in text
+    assert "15" in text
+
+
+# The text report
+
+
+def masked(done: subprocess.CompletedProcess[bytes], env: dict[str, str]) -> list[str]:
+    """The lines on stdout without ports, times, versions and directories."""
+    no_traceback(done)
+    text = done.stdout.decode().replace(env["HOME"], "HOME")
+    for pattern, placeholder in (
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+        (r"port \d+", "port PORT"),
+        (r"(?<=[( ])\d+ ms", "N ms"),
+        (r" \(N ms\)", ""),
+        (r"clinecli [\d.]+, .*", "clinecli VERSION"),
+    ):
+        text = re.sub(pattern, placeholder, text)
+    return text.splitlines()
+
+
+DEAD = """\
+✓ runtime     clinecli VERSION
+✓ config      http://127.0.0.1:PORT/api/v1, model anthropic/claude-sonnet-4-6
+✓ key         from CLINE_API_KEY, 24 characters, ending in cdef
+✓ env.proxy   a direct connection: no proxy is set
+– env.ca      not used: no https:// is involved
+✓ net.dns     127.0.0.1 is an address and needs no DNS
+✗ net.tcp     127.0.0.1:PORT refused the connection
+              tried 127.0.0.1 on port PORT
+              → check host and port; is the server running?
+– net.proxy   needs net.tcp, which failed
+– net.tls     needs net.tcp, which failed
+– api.http    needs net.tcp, which failed
+– api.clock   needs net.tcp, which failed
+– api.auth    needs net.tcp, which failed
+– api.credit  needs net.tcp, which failed
+– api.model   needs net.tcp, which failed
+– message     no request is given (--request FILE)
+– api.chat    needs net.tcp, which failed
+
+root cause: net.tcp: 127.0.0.1:PORT refused the connection (exit status 7, connection)"""
+
+
+def test_a_failure_in_text(dead: dict[str, str]) -> None:
+    dead["LANG"] = "en_US.UTF-8"
+    done = run(["doctor"], dead)
+    assert (done.returncode, done.stderr) == (7, b"")
+    assert masked(done, dead) == DEAD.splitlines()
+
+
+HEALTHY = """\
+ok   runtime     clinecli VERSION
+ok   config      http://127.0.0.1:PORT/api/v1, model anthropic/claude-sonnet-4-6
+warn key         from CLINE_API_KEY, 16 characters, ending in cdef; it is an account token \
+(workos:), which expires
+                 -> create an API key at https://app.cline.bot, Settings > API Keys
+ok   env.proxy   a direct connection: no proxy is set
+skip env.ca      not used: no https:// is involved
+ok   net.dns     127.0.0.1 is an address and needs no DNS
+ok   net.tcp     127.0.0.1 accepts connections on port PORT
+skip net.proxy   not used: the connection is direct
+skip net.tls     not used: http:// has no encryption, and stays on this machine
+ok   api.http    answers within N ms (HTTP 401 without a key)
+ok   api.clock   within 1 s of the server's
+ok   api.auth    the key is valid
+ok   api.credit  the balance of the account is $12.50
+ok   api.model   anthropic/claude-sonnet-4-6 is one of 13 models
+skip message     no request is given (--request FILE)
+ok   api.chat    refuses a request without a message, as it should; --live sends a real one
+
+no check failed, 1 warning (exit status 0); --live also sends a real request"""
+
+
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LANG": "de_DE.ISO-8859-1"}], ids=str)
+def test_a_warning_in_ascii(locale: dict[str, str], env: dict[str, str]) -> None:
+    env.pop("LANG", None)
+    env |= {"CLINE_API_KEY": "workos:789abcdef", **locale}
+    with mock_server(MockOptions()) as server:
+        env["CLINE_API_BASE_URL"] = server.base_url
+        done = run(["doctor"], env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert masked(done, env) == HEALTHY.splitlines()
+
+
+def test_details_of_what_passed(env: dict[str, str]) -> None:
+    env["LC_ALL"] = "C.UTF-8"
+    done = run(["doctor", "--verbose", "config", "env.proxy"], env)
+    assert masked(done, env) == [
+        "✓ config     https://api.cline.bot/api/v1, model anthropic/claude-sonnet-4-6",
+        "             base URL from the default",
+        "             model from the default",
+        "             config file HOME/.config/clinecli/config.toml, which does not exist",
+        "✓ env.proxy  a direct connection: no proxy is set",
+        "             NO_PROXY: 127.0.0.1,localhost,::1",
+        "",
+        "all checks passed (exit status 0)",
+    ]
+
+
+def test_requests_are_told_with_verbose(env: dict[str, str]) -> None:
+    with api() as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run(["doctor", "-v"], env)
+    no_traceback(done)
+    assert b"> GET " in done.stderr
+    assert b"with the key" in done.stderr
+
+
+def test_strict(env: dict[str, str]) -> None:
+    env |= {"CLINE_API_KEY": "workos:789abcdef", "LC_ALL": "C"}
+    done = run(["doctor", "key", "--strict"], env)
+    assert done.returncode == 1
+    last = done.stdout.decode().splitlines()[-1]
+    assert last.startswith("root cause: key: from CLINE_API_KEY")
+    assert last.endswith("exit status 1: a warning counts as a failure (--strict)")
+    report = reported(env, "key", "--strict")
+    assert (report.root_cause, report.status) == ("key", 1)
+
+
+# Terminals
+
+
+def test_colours_are_for_terminals(dead: dict[str, str]) -> None:
+    dead |= {"LC_ALL": "C.UTF-8", "TERM": "xterm"}
+    status, text, _ = run_on_terminal(["doctor"], dead)
+    assert status == 7
+    assert b"\x1b[32m\xe2\x9c\x93\x1b[0m runtime" in text
+    assert b"\x1b[31m\xe2\x9c\x97\x1b[0m net.tcp" in text
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [{"NO_COLOR": "1", "TERM": "xterm"}, {"TERM": "dumb"}, {}],
+    ids=["NO_COLOR", "dumb", "no TERM"],
+)
+def test_no_colours(plain: dict[str, str], dead: dict[str, str]) -> None:
+    _, text, _ = run_on_terminal(["doctor"], {**dead, **plain, "LC_ALL": "C.UTF-8"})
+    assert b"\x1b" not in text
+    assert (b"FAIL net.tcp" in text) == (plain.get("TERM") != "xterm")
+
+
+def test_an_empty_no_color_is_not_set(dead: dict[str, str]) -> None:
+    dead |= {"NO_COLOR": "", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+    assert b"\x1b[31m" in run_on_terminal(["doctor"], dead)[1]
+
+
+def test_json_on_a_terminal_is_json(dead: dict[str, str]) -> None:
+    dead["TERM"] = "xterm"
+    _, text, _ = run_on_terminal(["doctor", "--json"], dead)
+    assert json.loads(text)["root_cause"] == "net.tcp"
+
+
+def test_a_server_cannot_drive_the_terminal(env: dict[str, str]) -> None:
+    evil = b'{"error":{"message":"\\u001b[2J\\u001b]0;owned\\u0007 \\u202e\\n::error::x"}}'
+    from tests.helpers.support import response
+
+    refusal = response(evil, status="403 Forbidden")
+    with api({"GET /users/me": refusal, "POST /chat/completions": refusal}) as server:
+        env |= {"CLINE_API_BASE_URL": server.url, "NO_COLOR": "1", "TERM": "xterm"}
+        status, text, _ = run_on_terminal(["doctor"], env)
+        piped = run(["doctor"], env).stdout
+    assert status == 4
+    for output in (text, piped):
+        assert b"\x1b" not in output
+        assert "\u202e".encode() not in output
+        assert b"\n::error" not in output
+
+
+def test_progress_after_two_seconds(env: dict[str, str], tmp_path: Path) -> None:
+    with TcpServer(stall) as server:
+        env |= {"CLINE_API_BASE_URL": f"http://{server.address}", "TERM": "xterm"}
+        with Terminal([*CLI, "doctor"], env, streams=[2]) as terminal:
+            terminal.read_until(b"checking api.http")
+            _, text, piped = terminal.finish()
+    assert terminal.process.returncode == 10
+    assert b"checking api.http 2 s" in text
+    assert text.endswith(b"\r\x1b[K")
+    assert b"root cause: api.http" in piped
+
+
+def test_no_progress_without_a_terminal(dead: dict[str, str]) -> None:
+    assert run(["doctor"], dead).stderr == b""
+
+
+def test_ctrl_c(env: dict[str, str]) -> None:
+    with TcpServer(stall) as server:
+        env["CLINE_API_BASE_URL"] = f"http://{server.address}"
+        with subprocess.Popen([*CLI, "doctor"], env=env, stdout=subprocess.PIPE) as process:
+            server.connected.wait()
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate()
+    assert process.returncode == -signal.SIGINT
+    assert output == b""
+
+
+# GitHub Actions
+
+
+def test_failures_are_annotated(env: dict[str, str]) -> None:
+    del env["CLINE_API_KEY"]
+    env["GITHUB_ACTIONS"] = "true"
+    done = run(["doctor", "key", "--json"], env)
+    assert done.returncode == 3
+    assert done.stderr == (
+        b"::error::clinecli doctor: key: no API key%0A"
+        b"set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys\n"
+    )
+    assert json.loads(done.stdout)["root_cause"] == "key"
+
+
+def test_nothing_is_annotated_when_nothing_fails(env: dict[str, str]) -> None:
+    env["GITHUB_ACTIONS"] = "true"
+    assert run(["doctor", "key"], env).stderr == b""
+
+
+# A crash
+
+
+def test_a_check_that_crashes(env: dict[str, str], tmp_path: Path) -> None:
+    code = f"""
+import clinecli.doctor.net as connection
+def crash(*_, **__): raise KeyError({KEY!r})
+connection.resolve = crash
+"""
+    with api() as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        command = altered_cli(tmp_path, code)
+        report = reported(env, command=command)
+    assert (report.root_cause, report.status) == ("net.dns", 1)
+    assert report.ids("error") == ["net.dns"]
+    assert "KeyError in connection.py:" in report["net.dns"]["summary"]
+    assert report["api.chat"]["blocked_by"] == "net.dns"
+    assert report["message"]["status"] == "skip"
+    assert report["message"]["blocked_by"] is None
+
+
+# Keys
+
+
+def key_report(env: dict[str, str], *flags: str) -> tuple[str, str]:
+    report = diagnose(env, "key", *flags)
+    assert report.root_cause is None
+    return report["key"]["status"], report.text("key")
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("short-key-12", "12 characters"), ("longer-key-13", "13 characters, ending in y-13")],
+)
+def test_of_a_key_only_its_end_is_shown(key: str, said: str, env: dict[str, str]) -> None:
+    env["CLINE_API_KEY"] = key
+    status, text = key_report(env)
+    assert (status, text.splitlines()[0]) == ("ok", f"from CLINE_API_KEY, {said}")
+
+
+def key_file(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
+    path = tmp_path / "the key"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_key_file(tmp_path: Path, env: dict[str, str]) -> None:
+    path = key_file(tmp_path, f"{KEY}\n")
+    status, text = key_report(env, "--key-file", str(path))
+    assert status == "ok"
+    assert text.startswith(f"from --key-file ({path}), 24 characters")
+    assert "the same key: CLINE_API_KEY" in text
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o620, 0o604])
+def test_a_key_file_that_others_can_read(mode: int, tmp_path: Path, env: dict[str, str]) -> None:
+    path = key_file(tmp_path, KEY, mode)
+    status, text = key_report(env, "--key-file", str(path))
+    assert status == "warn"
+    assert f"(mode {mode:04o})" in text
+    assert f"chmod 600 '{path}'" in text
+
+
+def test_two_sources_that_differ(tmp_path: Path, env: dict[str, str]) -> None:
+    env["CLINE_API_KEY_FILE"] = str(key_file(tmp_path, "sk-another-key-0123456789"))
+    store = Path(env["HOME"], ".cline", "data", "settings", "providers.json")
+    store.parent.mkdir(parents=True)
+    store.write_text(
+        json.dumps({"providers": {"cline": {"settings": {"apiKey": "workos:a-third-one"}}}})
+    )
+    status, text = key_report(env)
+    assert status == "warn"
+    assert "another key, which is not used, is in CLINE_API_KEY_FILE" in text
+    assert str(store) in text
+    assert "another-key" not in text
+    assert "a-third-one" not in text
+
+
+def test_a_useless_source_that_is_not_used(env: dict[str, str]) -> None:
+    env["CLINE_API_KEY_FILE"] = "/nowhere/key"
+    status, text = key_report(env)
+    assert status == "ok"
+    assert "not used, and of no use" in text
+
+
+def config(env: dict[str, str], text: str) -> None:
+    path = Path(env["HOME"], ".config", "clinecli", "config.toml")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+
+
+def counting_command(tmp_path: Path) -> tuple[str, Path]:
+    script, runs = tmp_path / "key-command", tmp_path / "runs"
+    script.write_text(f"#!/bin/sh\necho run >> {runs}\necho sk-from-a-command\n")
+    script.chmod(0o700)
+    return json.dumps([str(script)]), runs
+
+
+def test_a_key_command_runs_once(tmp_path: Path, env: dict[str, str]) -> None:
+    command, runs = counting_command(tmp_path)
+    config(env, f"key_command = {command}\n")
+    del env["CLINE_API_KEY"]
+    status, text = key_report(env)
+    assert (status, runs.read_text()) == ("ok", "run\n")
+    assert text.startswith("from key_command")
+
+
+def test_a_key_command_does_not_run_for_a_comparison(tmp_path: Path, env: dict[str, str]) -> None:
+    command, runs = counting_command(tmp_path)
+    config(env, f"key_command = {command}\n")
+    status, text = key_report(env)
+    assert (status, runs.exists()) == ("ok", False)
+    assert "not run: key_command" in text
+
+
+def test_a_key_file_that_is_a_pipe_is_read_once(env: dict[str, str]) -> None:
+    command = f"{' '.join(CLI)} doctor key --json --key-file <(echo {KEY})"
+    done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["checks"][1]["status"] == "ok"
+
+
+# Proxies and trust
+
+
+def proxy_report(env: dict[str, str], *flags: str) -> tuple[str, str]:
+    report = diagnose(env, "env.proxy", *flags)
+    assert report.root_cause is None
+    return report["env.proxy"]["status"], report.text("env.proxy")
+
+
+def test_the_proxy_that_counts(env: dict[str, str]) -> None:
+    env |= {
+        "HTTPS_PROXY": "http://user:pass-word-123@proxy.example:3128",
+        "ALL_PROXY": "socks5://other.example:1080",
+        "HTTP_PROXY": "http://plain.example",
+    }
+    status, text = proxy_report(env)
+    assert status == "ok"
+    summary, *details = text.splitlines()
+    assert summary == "http://proxy.example:3128 from HTTPS_PROXY, with credentials"
+    assert "HTTPS_PROXY: http://proxy.example:3128" in details
+    assert "HTTP_PROXY: http://plain.example:80 (does not count for this base URL)" in details
+    assert any("ALL_PROXY: the proxy from ALL_PROXY speaks socks5" in line for line in details)
+    assert "pass-word" not in text
+
+
+def test_variables_that_contradict_each_other(env: dict[str, str]) -> None:
+    env |= {"HTTPS_PROXY": "http://one.example:1", "https_proxy": "http://two.example:2"}
+    status, text = proxy_report(env)
+    assert status == "warn"
+    assert text.startswith("http://two.example:2 from https_proxy")
+    assert "https_proxy and HTTPS_PROXY differ: https_proxy counts" in text
+
+
+def test_a_proxy_that_is_passed_by(env: dict[str, str]) -> None:
+    env |= {"HTTPS_PROXY": "http://one.example:1", "NO_PROXY": ".cline.bot"}
+    status, text = proxy_report(env)
+    assert status == "ok"
+    assert text.startswith("a direct connection: NO_PROXY covers api.cline.bot, HTTPS_PROXY is set")
+
+
+def test_an_empty_flag(env: dict[str, str]) -> None:
+    env["HTTPS_PROXY"] = "http://one.example:1"
+    status, text = proxy_report(env, "--proxy", "")
+    assert (status, text.splitlines()[0]) == ("ok", "a direct connection: --proxy is empty")
+    assert "HTTPS_PROXY: http://one.example:1 (does not count" in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "status", "said"),
+    [
+        ("[::1]", "ok", "[::1] works here, but ends other programs that use httpx"),
+        ("fd00::/8", "ok", "fd00::/8 works here, but ends other"),
+        ("10.0.0.0/8", "ok", "10.0.0.0/8 works here, but not in other"),
+        ("10.0.0.0/99", "warn", "10.0.0.0/99 is not a network"),
+        ("https://api.cline.bot", "warn", "covers nothing"),
+        ("api.*.bot", "warn", "covers nothing"),
+        ("*", "ok", "NO_PROXY: *"),
+    ],
+)
+def test_entries_of_no_proxy(entry: str, status: str, said: str, env: dict[str, str]) -> None:
+    env["NO_PROXY"] = entry
+    found, text = proxy_report(env)
+    assert found == status
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "said"),
+    [
+        ({}, "ok", "trusts the system's CAs"),
+        ({"SSL_CERT_FILE": ""}, "ok", "SSL_CERT_FILE is empty"),
+        ({"REQUESTS_CA_BUNDLE": "/x.pem"}, "warn", 'export SSL_CERT_FILE="$REQUESTS_CA_BUNDLE"'),
+        ({"NODE_EXTRA_CA_CERTS": "/x.pem"}, "warn", "NODE_EXTRA_CA_CERTS is for other tools"),
+    ],
+    ids=str,
+)
+def test_trust(variables: dict[str, str], status: str, said: str, env: dict[str, str]) -> None:
+    report = diagnose(env | variables, "env.ca")
+    assert (report.status, report["env.ca"]["status"]) == (0, status)
+    assert said in report.text("env.ca")
+
+
+def test_no_system_store(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clinecli.transport.tls.has_system_store", lambda: False)
+    monkeypatch.setattr("clinecli.doctor.env.has_system_store", lambda: False)
+    report = diagnose(env, "env.ca")
+    assert report["env.ca"]["status"] == "warn"
+    assert "certifi" in report["env.ca"]["summary"]

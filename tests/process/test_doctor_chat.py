@@ -1,0 +1,392 @@
+"""`doctor` where the account endpoints and the chat endpoint tell different stories."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clinecli.mock import mock_server
+from clinecli.options import MockOptions
+from tests.helpers.doctor_lab import (
+    ACCOUNT,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    Answers,
+    api,
+    broken,
+    diagnose,
+    enveloped,
+    listed,
+    targets,
+)
+from tests.helpers.lab import Authority, ForwardProxy, TcpServer, stall
+from tests.helpers.support import CLI, KEY, RawServer, completion, no_traceback, response
+
+ME, CHAT = "GET /users/me", "POST /chat/completions"
+HTML = response(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html")
+
+
+def settle(env: dict[str, str], url: str) -> dict[str, str]:
+    env["CLINE_API_BASE_URL"] = url
+    return env
+
+
+def refusal(status: int, *, page: bool = False, code: str = "") -> bytes:
+    if page:
+        return response(b"<html>no</html>", status=f"{status} No", content_type="text/html")
+    body = json.dumps({"error": {"code": code or status, "message": "no"}}).encode()
+    return response(body, status=f"{status} No")
+
+
+def unbilled(_: bytes, body: bytes) -> bytes:
+    """A chat endpoint as the API's: it refuses what has no message."""
+    return response(completion("hello")) if json.loads(body)["messages"] else refusal(400)
+
+
+def keyed(answer: Any) -> Any:
+    """The same for those with the key alone."""
+
+    def choose(head: bytes, body: bytes) -> bytes:
+        if b"Bearer" not in head:
+            return UNAUTHORIZED
+        found: bytes = answer(head, body) if callable(answer) else answer
+        return found
+
+    return choose
+
+
+# The chat endpoint alone
+
+
+CHAT_FAULTS = {
+    "401": (refusal(401), 4),
+    "402": (refusal(402), 5),
+    "403": (refusal(403), 4),
+    "404": (refusal(404), 9),
+    "409": (refusal(409), 9),
+    "429": (refusal(429), 10),
+    "spend limit": (refusal(429, code="SPEND_LIMIT_EXCEEDED"), 5),
+    "400 credit": (refusal(400, code="insufficient_credits"), 5),
+    "400 page": (refusal(400, page=True), 9),
+    "500": (refusal(500), 10),
+    "503 page": (refusal(503, page=True), 10),
+    "page": (HTML, 11),
+    "redirect": (response(b"", status="302 Found", Location="https://x.example/"), 11),
+    "not JSON": (response(b"hello", content_type="text/plain"), 11),
+    "other JSON": (response(b'{"id":1}'), 11),
+}
+
+
+@pytest.mark.parametrize(("answer", "status"), CHAT_FAULTS.values(), ids=CHAT_FAULTS)
+def test_only_the_chat_endpoint_fails(answer: bytes, status: int, env: dict[str, str]) -> None:
+    with api({CHAT: answer}) as server:
+        broken("api.chat", status, settle(env, server.url))
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("spend-limit", 5), ("rate-limit", 10), ("server-error", 10), ("overload", 10)],
+)
+def test_mock_faults_are_found_for_free(fault: str, status: int, env: dict[str, str]) -> None:
+    with mock_server(MockOptions(fault=[fault])) as server:
+        broken("api.chat", status, settle(env, server.base_url))
+
+
+def test_a_request_without_a_message_is_refused(env: dict[str, str]) -> None:
+    with api({CHAT: keyed(unbilled)}) as server:
+        report = diagnose(settle(env, server.url))
+    assert (report.status, report.ids("warn")) == (0, [])
+    assert report["api.chat"]["summary"].startswith("refuses a request without a message")
+    assert [target for target in targets(server) if "POST" in target] == [
+        "POST /api/v1/chat/completions"
+    ]
+    assert json.loads(server.requests[-1][1])["messages"] == []
+
+
+@pytest.mark.parametrize(("answer", "status"), [(refusal(402), 5), (refusal(500), 10), (b"", 7)])
+def test_an_unlisted_model_is_no_excuse(answer: bytes, status: int, env: dict[str, str]) -> None:
+    env["CLINE_MODEL"] = "hidden/model"
+    with api({CHAT: answer}) as server:
+        report = broken("api.chat", status, settle(env, server.url))
+    assert report["api.model"]["status"] == "warn"
+    assert sum("POST" in target for target in targets(server)) == 2
+
+
+# JSON that is not the API
+
+
+@pytest.mark.parametrize("body", ['{"id":1}', '{"data":[]}', '{"success":true,"data":{}}'])
+def test_json_that_is_not_the_api(body: str, env: dict[str, str]) -> None:
+    with RawServer(response(body.encode())) as server:
+        broken("api.http", 11, settle(env, server.url))
+
+
+@pytest.mark.parametrize("status", [405, 409, 410, 413, 418, 421, 426, 451])
+def test_a_refusal_on_every_path(status: int, env: dict[str, str]) -> None:
+    with RawServer(refusal(status)) as server:
+        broken("api.http", 9, settle(env, server.url))
+
+
+def test_a_server_that_takes_nothing_is_not_told_apart(env: dict[str, str]) -> None:
+    with RawServer(refusal(400)) as server:
+        assert diagnose(settle(env, server.url)).status == 0
+
+
+# Account and chat disagree
+
+
+def test_no_credit_is_told_by_chat_alone(env: dict[str, str]) -> None:
+    with api({CHAT: refusal(402)}, base={}) as server:
+        broken("api.credit", 5, settle(env, server.url))
+
+
+OTHER_SERVERS = {
+    "405": refusal(405),
+    "501": refusal(501),
+    "403 page": refusal(403, page=True),
+    "400": refusal(400),
+    "500": refusal(500),
+    "404": NOT_FOUND,
+}
+
+
+@pytest.mark.parametrize("missing", OTHER_SERVERS.values(), ids=OTHER_SERVERS)
+@pytest.mark.parametrize("chat", [unbilled, keyed(unbilled)], ids=["open", "with a key"])
+def test_a_server_without_accounts(missing: bytes, chat: Any, env: dict[str, str]) -> None:
+    with api({CHAT: chat}, base={}, default=missing) as server:
+        report = diagnose(settle(env, server.url))
+    assert (report.status, report.ids("warn")) == (0, [])
+    assert "no account endpoints" in report["api.auth"]["summary"]
+
+
+def test_a_server_without_accounts_that_refuses_the_key(env: dict[str, str]) -> None:
+    with api({CHAT: UNAUTHORIZED}, base={}, default=refusal(501)) as server:
+        broken("api.auth", 4, settle(env, server.url))
+
+
+def test_a_server_without_accounts_that_fails(env: dict[str, str]) -> None:
+    with api({CHAT: refusal(500)}, base={}) as server:
+        broken("api.chat", 10, settle(env, server.url))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("chat", [keyed(unbilled), response(completion("hello"))])
+def test_a_key_for_chat_alone(status: int, chat: Any, env: dict[str, str]) -> None:
+    with api({ME: refusal(status), CHAT: chat}) as server:
+        report = diagnose(settle(env, server.url))
+    assert (report.status, report.ids("warn")) == (0, ["api.auth"])
+
+
+def test_a_refused_key_where_chat_tells_nothing(env: dict[str, str]) -> None:
+    def late(_: bytes, body: bytes) -> bytes:
+        return UNAUTHORIZED if json.loads(body)["messages"] else refusal(400)
+
+    with api({ME: UNAUTHORIZED, CHAT: late}) as server:
+        broken("api.auth", 4, settle(env, server.url))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_gateway_that_refuses(status: int, env: dict[str, str]) -> None:
+    with RawServer(refusal(status, page=True)) as server:
+        report = broken("api.auth", 4, settle(env, server.url))
+    assert report["api.auth"]["summary"].startswith("a proxy or gateway refuses")
+    assert "not the key" in report["api.auth"]["remedy"]
+
+
+# Proxies
+
+
+def test_the_proxy_that_fails_is_named(env: dict[str, str]) -> None:
+    answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    del env["NO_PROXY"]
+    with api() as server, ForwardProxy(answer) as proxy:
+        env["HTTP_PROXY"] = proxy.url.replace("://", "://user:pass-word-123@")
+        report = broken("api.http", 7, settle(env, server.url))
+    assert f"the proxy {proxy.url} (from HTTP_PROXY): " in report["api.http"]["summary"]
+    assert "pass-word" not in json.dumps(report.document)
+
+
+def plain(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(("handle", "status"), [(plain, 8), (stall, 7)])
+def test_plain_http_behind_an_https_proxy(
+    handle: Any, status: int, scheme: str, env: dict[str, str]
+) -> None:
+    del env["NO_PROXY"]
+    with api() as server, TcpServer(handle) as proxy:
+        env["ALL_PROXY"] = url = f"https://{proxy.address}"
+        cause = "api.http" if scheme == "http" else "net.proxy"
+        url_of_api = server.url.replace("http://", f"{scheme}://")
+        report = broken(cause, status, settle(env, url_of_api), "--connect-timeout", "0.5")
+    assert f"the proxy {url} (from ALL_PROXY): " in report[cause]["summary"]
+    assert "name it with http://" in report[cause]["remedy"]
+
+
+def test_an_untrusted_proxy_is_named(env: dict[str, str], tmp_path: Path) -> None:
+    env["SSL_CERT_FILE"] = Authority().write(tmp_path / "ca.pem")
+    del env["NO_PROXY"]
+    with ForwardProxy(context=Authority().valid()) as proxy:
+        env["HTTPS_PROXY"] = proxy.url
+        report = broken("net.proxy", 8, settle(env, "https://localhost:1"))
+    assert f"the proxy {proxy.url} (from HTTPS_PROXY): " in report["net.proxy"]["summary"]
+
+
+# Requests and models
+
+
+def test_a_request_from_a_pipe_is_read_once(env: dict[str, str]) -> None:
+    source, sink = os.pipe()
+    os.write(sink, b"{bad")
+    os.close(sink)
+    with api() as server:
+        settle(env, server.url)
+        report = diagnose(env, "--request", f"/dev/fd/{source}")
+    os.close(source)
+    assert (report.root_cause, report.status) == ("message", 2)
+    assert "not JSON" in report["message"]["summary"]
+
+
+def test_a_request_from_a_terminal(env: dict[str, str]) -> None:
+    master, terminal = os.openpty()
+    done = subprocess.run(
+        [*CLI, "doctor", "--request", "-"],
+        env=env,
+        stdin=terminal,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    os.close(master)
+    os.close(terminal)
+    no_traceback(done)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"stdin is a terminal" in done.stderr
+
+
+def test_a_silent_stdin_is_told(env: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [*CLI, "doctor", "message", "--request", "-"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr
+    assert b"waiting for the request on stdin" in process.stderr.readline()
+    out, _ = process.communicate(b'{"messages":[{"role":"user","content":"x"}]}', timeout=30)
+    assert (process.returncode, b"1 message(s)" in out) == (0, True)
+
+
+def test_a_model_that_is_no_string(tmp_path: Path, env: dict[str, str]) -> None:
+    path = tmp_path / "request.json"
+    path.write_text('{"model":5,"messages":[{"role":"user","content":"x"}]}')
+    with api({CHAT: refusal(400)}) as server:
+        report = broken("message", 9, settle(env, server.url), request=str(path))
+    assert "the model is no string" in report["message"]["summary"]
+
+
+def test_a_blank_model(tmp_path: Path, env: dict[str, str]) -> None:
+    path = tmp_path / "request.json"
+    path.write_text('{"model":" ","messages":[{"role":"user","content":"x"}]}')
+    with api({CHAT: refusal(404)}) as server:
+        report = broken("api.model", 9, settle(env, server.url), request=str(path))
+    assert report["api.model"]["summary"] == "the name of the model is empty"
+
+
+def test_the_model_flag(env: dict[str, str]) -> None:
+    env["CLINE_MODEL"] = "no/such-model"
+    with api() as server:
+        settle(env, server.url)
+        report = diagnose(env, "-m", "openai/gpt-4o-mini")
+        assert (report.status, report["api.model"]["status"]) == (0, "ok")
+    with api({CHAT: refusal(404), "GET /ai/cline/models": listed("a/b")}) as server:
+        broken("api.model", 9, settle(env, server.url), "-m", "a/c")
+
+
+# Balances
+
+
+BALANCES = {
+    "zero as text": ("0", "fail", "$0.00"),
+    "debt as text": ("-1.5", "fail", "-$0.0000015"),
+    "text": ("12500000", "ok", "$12.50"),
+    "no number": ("1e5", "skip", "no number"),
+    "below a cent": (4200, "warn", "$0.0042"),
+}
+
+
+@pytest.mark.parametrize(("balance", "status", "said"), BALANCES.values(), ids=BALANCES)
+def test_balances(balance: Any, status: str, said: str, env: dict[str, str]) -> None:
+    answers: Answers = {"GET /users/usr-1/balance": enveloped({"balance": balance})}
+    with api(answers) as server:
+        report = diagnose(settle(env, server.url))
+    assert report["api.credit"]["status"] == status
+    assert said in report["api.credit"]["summary"]
+
+
+# Time and the last line
+
+
+@pytest.mark.parametrize("check", ["api.auth", "api.credit"])
+def test_the_time_is_used_up(check: str, env: dict[str, str]) -> None:
+    import time
+
+    def slow(head: bytes, _: bytes) -> bytes:
+        if b"Bearer" not in head:
+            return UNAUTHORIZED
+        time.sleep(1.5)
+        return enveloped(ACCOUNT)
+
+    path = ME if check == "api.auth" else "GET /users/usr-1/balance"
+    with api({path: slow}) as server:
+        report = diagnose(settle(env, server.url), "--timeout", "0.7")
+    assert (report.root_cause, report.status) == (check, 10)
+
+
+def finish(env: dict[str, str], *arguments: str) -> tuple[bytes, bytes]:
+    done = subprocess.run(
+        [*CLI, "doctor", *arguments], env=env, capture_output=True, check=False, timeout=30
+    )
+    return done.stdout.splitlines()[-1], done.stderr
+
+
+def test_nothing_was_checked(env: dict[str, str]) -> None:
+    last, _ = finish(env, "message")
+    assert last == b"nothing was checked: message was skipped (exit status 0)"
+
+
+def test_a_warning_that_decides(env: dict[str, str]) -> None:
+    env |= {"CLINE_API_KEY": "workos:0123456789abcdef", "GITHUB_ACTIONS": "true"}
+    last, errors = finish(env, "key", "--strict")
+    assert last.endswith(b"exit status 1: a warning counts as a failure (--strict)")
+    assert errors.startswith(b"::error::clinecli doctor: key: ")
+    assert finish(env, "key")[1] == b""
+    assert KEY.encode() not in last
+
+
+def test_a_key_that_a_server_quotes_where_its_message_is_cut(env: dict[str, str]) -> None:
+    for padding in range(340, 400, 13):
+        error = {"error": {"code": 401, "message": "x" * padding + f" {KEY} tail"}}
+        refused = response(json.dumps(error).encode(), status="401 No")
+        with RawServer(refused) as server:
+            settle(env, server.url)
+            done = subprocess.run(
+                [*CLI, "doctor"],
+                env=env,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        assert done.returncode == 4
+        # Its last four characters are told, to say which key it is.
+        assert KEY[:6].encode() not in done.stdout + done.stderr

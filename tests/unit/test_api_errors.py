@@ -1,0 +1,645 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinecli.chat.api_errors import (
+    decode_envelope_error,
+    decode_error,
+    describe_body,
+    in_band_error,
+    not_the_api,
+    one_line,
+    text_of,
+)
+from clinecli.errors import ClinecliError, ExitStatus
+
+PROPERTY = settings(max_examples=80, deadline=None)
+
+AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
+REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE
+
+
+def documented(code: object, message: str = "oh no", **fields: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "metadata": {}, **fields}}
+
+
+def gateway(**fields: Any) -> dict[str, Any]:
+    """The other shape, whose text is itself JSON."""
+    return {"success": False, "error": json.dumps(fields)}
+
+
+def body_of(document: object) -> bytes:
+    return document if isinstance(document, bytes) else json.dumps(document).encode()
+
+
+# The statuses alone: exit status, retry limit (None: as many as the user allows).
+BY_STATUS: dict[int, tuple[ExitStatus, int | None]] = {
+    400: (REJECTED, 0),
+    401: (AUTH, 0),
+    402: (CREDIT, 0),
+    403: (AUTH, 0),
+    404: (REJECTED, 0),
+    405: (REJECTED, 0),
+    407: (CONNECTION, 0),
+    408: (TRANSIENT, None),
+    409: (REJECTED, 0),
+    410: (REJECTED, 0),
+    413: (REJECTED, 0),
+    414: (REJECTED, 0),
+    415: (REJECTED, 0),
+    418: (REJECTED, 0),
+    422: (REJECTED, 0),
+    425: (TRANSIENT, None),
+    429: (TRANSIENT, None),
+    431: (REJECTED, 0),
+    451: (REJECTED, 0),
+    499: (REJECTED, 0),
+    500: (TRANSIENT, 1),
+    501: (TRANSIENT, 1),
+    502: (TRANSIENT, None),
+    503: (TRANSIENT, None),
+    504: (TRANSIENT, None),
+    505: (TRANSIENT, 1),
+    520: (TRANSIENT, 1),
+    529: (TRANSIENT, None),
+    599: (TRANSIENT, 1),
+    999: (TRANSIENT, 1),
+}
+
+HTML = b"<!DOCTYPE html>\n<html><body><h1>402 unauthorized rate limit</h1></body></html>"
+BODIES_WITHOUT_A_CODE: dict[str, object] = {
+    "empty": b"",
+    "html": HTML,
+    "text": b"upstream connect error or disconnect/reset before headers\n",
+    "not-utf8": b"\xff\xfe\x00",
+    "cut": b'{"error":{"code":"insufficient_credits',
+    "deep": b"[" * 100_000,
+    "null": None,
+    "number": 402,
+    "text-in-json": "insufficient_credits",
+    "array": ["insufficient_credits"],
+    "empty-object": {},
+    "error-null": {"error": None},
+    "error-empty": {"error": {}},
+    "error-true": {"error": True},
+    "error-number": {"error": 402},
+    "error-list": {"error": [{"code": "insufficient_credits"}]},
+    "error-text": {"error": "insufficient_credits"},
+    "gateway-text": {"success": False, "error": "insufficient_credits"},
+    "gateway-text-like-json": {"success": False, "error": "{insufficient_credits}"},
+    "gateway-json-array": {"success": False, "error": '["insufficient_credits"]'},
+    "message-only": {"message": "insufficient_credits"},
+    "code-null": {"error": {"code": None, "message": "x"}},
+    "code-empty": {"error": {"code": "", "message": "x"}},
+    "code-a-list": {"error": {"code": ["insufficient_credits"], "message": "x"}},
+    "code-a-dict": {"error": {"code": {"a": 1}, "message": "x"}},
+    "message-a-dict": {"error": {"message": {"code": "insufficient_credits"}}},
+    "unknown-code": documented("some_new_code"),
+    "numeric-code": documented(-32603),
+    "elsewhere": {"metadata": {"code": "insufficient_credits"}},
+}
+
+
+@pytest.mark.parametrize("body", BODIES_WITHOUT_A_CODE.values(), ids=BODIES_WITHOUT_A_CODE)
+@pytest.mark.parametrize(
+    ("http_status", "expected"), BY_STATUS.items(), ids=[str(status) for status in BY_STATUS]
+)
+def test_without_a_known_code_the_status_decides(
+    http_status: int, expected: tuple[ExitStatus, int | None], body: object
+) -> None:
+    error = decode_error(http_status, body_of(body))
+    assert (error.status, error.retry_limit) == expected
+    assert error.http_status == http_status
+    assert f"HTTP {http_status}" in error.message
+
+
+# A code outranks the status it comes with.
+BY_CODE: dict[str, tuple[ExitStatus, int | None]] = {
+    "insufficient_credits": (CREDIT, 0),
+    "insufficient_quota": (CREDIT, 0),
+    "SPEND_LIMIT_EXCEEDED": (CREDIT, 0),
+    "context_length_exceeded": (REJECTED, 0),
+    "content_filter": (REJECTED, 0),
+    "rate_limit": (TRANSIENT, None),
+    "rate_limit_exceeded": (TRANSIENT, None),
+    "server_error": (TRANSIENT, 1),
+    "invalid_api_key": (AUTH, 0),
+    "unauthorized": (AUTH, 0),
+    "model_not_found": (REJECTED, 0),
+}
+SHAPES: dict[str, Any] = {
+    "documented": documented,
+    "type-instead-of-code": lambda code: {"error": {"type": code, "message": "oh no"}},
+    "code-null-and-type": lambda code: {"error": {"code": None, "type": code}},
+    "gateway-json": lambda code: gateway(code=code, message="oh no"),
+    "gateway-json-with-space": lambda code: {
+        "success": False,
+        "error": f' \n{{"code": "{code}"}}',
+    },
+    "gateway-object": lambda code: {"success": False, "error": {"code": code}},
+    "gateway-json-nested": lambda code: gateway(error={"code": code, "message": "oh no"}),
+    "nested": lambda code: {"error": {"error": {"code": code, "message": "oh no"}}},
+    "code-beside-text": lambda code: {"success": False, "code": code, "error": "oh no"},
+    "code-beside-message": lambda code: {"code": code, "message": "oh no"},
+}
+
+
+@pytest.mark.parametrize("http_status", [400, 403, 429, 500])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("code", "expected"), BY_CODE.items(), ids=BY_CODE)
+def test_code_outranks_the_status(
+    code: str, expected: tuple[ExitStatus, int | None], shape: Any, http_status: int
+) -> None:
+    error = decode_error(http_status, body_of(shape(code)))
+    assert (error.status, error.retry_limit) == expected
+    assert (error.code, error.http_status) == (code, http_status)
+    assert code in error.message
+
+
+@pytest.mark.parametrize("code", ["Insufficient_Credits", "INSUFFICIENT_CREDITS"])
+def test_codes_are_compared_without_case(code: str) -> None:
+    error = decode_error(400, body_of(documented(code)))
+    assert (error.status, error.code) == (CREDIT, code)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("code", "expected"), BY_CODE.items(), ids=BY_CODE)
+def test_code_decides_where_there_is_no_status(
+    code: str, expected: tuple[ExitStatus, int | None], shape: Any
+) -> None:
+    document = shape(code)
+    errors = [in_band_error(document["error"])] if isinstance(document.get("error"), dict) else []
+    if "error" in document:
+        errors.append(decode_envelope_error(body_of(document)))  # type: ignore[arg-type]
+    for error in errors:
+        assert (error.status, error.retry_limit) == expected
+        assert (error.code, error.http_status) == (code, None)
+
+
+# Full rows: HTTP status, body, exit status, code, retry limit, what the message must hold.
+ROWS: dict[str, tuple[int, object, ExitStatus, str | None, int | None, list[str]]] = {
+    "documented-401": (
+        401,
+        documented(401, "Invalid API key"),
+        AUTH,
+        "401",
+        0,
+        ["refused the key", "Invalid API key", "(HTTP 401)"],
+    ),
+    "number-as-text": (401, documented("401"), AUTH, "401", 0, ["(HTTP 401)"]),
+    "other-number": (400, documented(4711), REJECTED, "4711", 0, ["(HTTP 400, code 4711)"]),
+    "gateway-credits": (
+        402,
+        gateway(
+            code="insufficient_credits",
+            current_balance=-0.14,
+            message="Not enough credits available",
+        ),
+        CREDIT,
+        "insufficient_credits",
+        0,
+        ["out of credits", "Not enough credits available", "HTTP 402, code insufficient_credits"],
+    ),
+    "gateway-text": (
+        500,
+        {"success": False, "error": "database is down"},
+        TRANSIENT,
+        None,
+        1,
+        ["database is down", "(HTTP 500)"],
+    ),
+    "spend-limit": (
+        429,
+        documented(
+            "SPEND_LIMIT_EXCEEDED",
+            "Budget reached",
+            limit_scope="organization",
+            budget_period="monthly",
+            limit_usd=100,
+            spent_usd=100.5,
+            resets_at="2026-04-01T00:00:00Z",
+        ),
+        CREDIT,
+        "SPEND_LIMIT_EXCEEDED",
+        0,
+        [
+            "spend limit",
+            "Budget reached",
+            "limit_scope organization",
+            "budget_period monthly",
+            "limit_usd 100;",
+            "spent_usd 100.5",
+            "resets_at 2026-04-01T00:00:00Z",
+        ],
+    ),
+    "spend-limit-gateway": (
+        429,
+        gateway(code="SPEND_LIMIT_EXCEEDED", message="Budget reached", limit_usd=5),
+        CREDIT,
+        "SPEND_LIMIT_EXCEEDED",
+        0,
+        ["Budget reached", "limit_usd 5"],
+    ),
+    "spend-limit-flat": (
+        429,
+        {"code": "SPEND_LIMIT_EXCEEDED", "message": "Budget reached", "limit_usd": 5},
+        CREDIT,
+        "SPEND_LIMIT_EXCEEDED",
+        0,
+        ["Budget reached", "limit_usd 5"],
+    ),
+    "context": (
+        400,
+        documented("context_length_exceeded", "200001 tokens"),
+        REJECTED,
+        "context_length_exceeded",
+        0,
+        ["longer than the model's context", "200001 tokens"],
+    ),
+    "filter": (
+        400,
+        documented("content_filter"),
+        REJECTED,
+        "content_filter",
+        0,
+        ["content filter"],
+    ),
+    "free-model-limit": (
+        429,
+        {"success": False, "error": "free limit reached on model x, try again in 3 hours"},
+        CREDIT,
+        None,
+        0,
+        ["usage limit", "try again in 3 hours"],
+    ),
+    "cline-pass-limit": (
+        429,
+        documented(429, "You have reached your 5-hour ClinePass limit. Please try again later."),
+        CREDIT,
+        "429",
+        0,
+        ["usage limit", "5-hour ClinePass limit"],
+    ),
+    "cline-pass-limit-on-two-lines": (
+        429,
+        documented(429, "You have reached your\nweekly ClinePass limit."),
+        CREDIT,
+        "429",
+        0,
+        ["weekly ClinePass limit"],
+    ),
+    "rate-limit": (429, documented(429, "slow down"), TRANSIENT, "429", None, ["rate limit"]),
+    "html": (502, HTML, TRANSIENT, None, None, ["(HTTP 502)"]),
+    "empty": (503, b"", TRANSIENT, None, None, ["(HTTP 503)"]),
+    "bom": (401, b"\xef\xbb\xbf" + body_of(documented(401, "no")), AUTH, "401", 0, ["no"]),
+    "raw-newline": (400, b'{"error":"a\nb"}', REJECTED, None, 0, ["a b"]),
+    "lone-surrogate": (400, b'{"error":"a\\ud83db"}', REJECTED, None, 0, ["a b"]),
+    "lone-surrogate-in-json-text": (
+        402,
+        {"error": '{"code":"insufficient_credits","message":"\ud83d no"}'},
+        CREDIT,
+        "insufficient_credits",
+        0,
+        ["no"],
+    ),
+    "parts-as-message": (
+        400,
+        {"error": {"message": [{"type": "text", "text": "bad"}]}},
+        REJECTED,
+        None,
+        0,
+        ["bad"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "status", "code", "retry_limit", "words"), ROWS.values(), ids=ROWS
+)
+def test_row(
+    *,
+    http_status: int,
+    body: object,
+    status: ExitStatus,
+    code: str | None,
+    retry_limit: int | None,
+    words: list[str],
+) -> None:
+    error = decode_error(http_status, body_of(body), request_id="req-7", retry_after=2.0)
+    assert (error.status, error.code, error.retry_limit) == (status, code, retry_limit)
+    assert (error.http_status, error.request_id) == (http_status, "req-7")
+    assert error.retry_after == 2.0
+    assert "request req-7" in error.message
+    for word in words:
+        assert word in error.message.replace(", request req-7", "")
+    assert error.hint
+
+
+# Errors in a body that came with HTTP 200: the document, exit status, code, HTTP status, retries.
+IN_BAND: dict[str, tuple[object, ExitStatus, str | None, int | None, int | None]] = {
+    "number-400": (documented(400), REJECTED, "400", 400, 0),
+    "number-401": (documented(401), AUTH, "401", 401, 0),
+    "number-402": (documented(402), CREDIT, "402", 402, 0),
+    "number-429": (documented(429), TRANSIENT, "429", 429, None),
+    "number-500": (documented(500), TRANSIENT, "500", 500, 1),
+    "number-502": (documented(502), TRANSIENT, "502", 502, None),
+    "number-as-text": (documented("402"), CREDIT, "402", 402, 0),
+    "quota-429": (documented(429, "free limit reached on model m"), CREDIT, "429", 429, 0),
+    "number-200": (documented(200), TRANSIENT, "200", None, 1),
+    "number-600": (documented(600), TRANSIENT, "600", None, 1),
+    "number-negative": (documented(-402), TRANSIENT, "-402", None, 1),
+    "code-unknown": (documented("some_new_code"), TRANSIENT, "some_new_code", None, 1),
+    "code-missing": ({"error": {"message": "invalid api key"}}, TRANSIENT, None, None, 1),
+    "text": ({"error": "insufficient credits"}, TRANSIENT, None, None, 1),
+    "gateway-text": ({"success": False, "error": "out of credits"}, TRANSIENT, None, None, 1),
+    "gateway-json": (
+        gateway(code="insufficient_credits", message="no"),
+        CREDIT,
+        "insufficient_credits",
+        None,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "code", "http_status", "retry_limit"), IN_BAND.values(), ids=IN_BAND
+)
+def test_in_band(
+    document: dict[str, Any],
+    status: ExitStatus,
+    code: str | None,
+    http_status: int | None,
+    retry_limit: int | None,
+) -> None:
+    expected = (status, code, http_status, retry_limit)
+    enveloped = decode_envelope_error(body_of(document), request_id="req-7")
+    assert enveloped is not None
+    assert enveloped.request_id == "req-7"
+    for error in (in_band_error(document["error"]), enveloped):
+        assert (error.status, error.code, error.http_status, error.retry_limit) == expected
+
+
+@pytest.mark.parametrize("error", [None, "", {}, [], True, 7, [1], {"a": 1}], ids=repr)
+def test_in_band_error_of_junk_is_a_server_error(error: object) -> None:
+    found = in_band_error(error)
+    assert (found.status, found.code, found.retry_limit) == (TRANSIENT, None, 1)
+
+
+NO_ENVELOPE_ERROR: dict[str, bytes] = {
+    "reply": b'{"choices":[{"message":{"content":"hi"}}]}',
+    "choices-beside-error": b'{"choices":[],"error":{"code":402}}',
+    "success": b'{"success":true,"data":{}}',
+    "error-null": b'{"success":true,"data":{},"error":null}',
+    "error-empty": b'{"error":{},"data":{}}',
+    "success-null": b'{"success":null}',
+    "empty-object": b"{}",
+    "array": b'[{"error":"x"}]',
+    "text": b'"error"',
+    "not-json": b"<html>",
+    "empty": b"",
+    "deep": b'{"error":' + b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", NO_ENVELOPE_ERROR.values(), ids=NO_ENVELOPE_ERROR)
+def test_bodies_without_an_error(body: bytes) -> None:
+    assert decode_envelope_error(body) is None
+
+
+def test_success_false_alone_is_an_error() -> None:
+    error = decode_envelope_error(b'{"success":false}')
+    assert error is not None
+    assert error.status == TRANSIENT
+
+
+# Prose changes the hint at most; the first two are quota limits, which count on a 429.
+QUOTA = [
+    "free limit reached on model minimax/minimax-m2.5, try again in 5 h",
+    "You have reached your weekly ClinePass limit. Please try again later.",
+]
+PROSE = [
+    *QUOTA,
+    "the user is not subscribed to required model plan",
+    "organization accounts cannot use individual model inference subscriptions",
+    "model not found",
+    "insufficient credits: payment required",
+    "invalid api key, unauthorized, forbidden",
+    "rate limit exceeded, too many requests",
+    "maximum context length exceeded",
+    "blocked by the content filter",
+    "internal server error, bad gateway",
+    "401 402 403 404 429 500 503",
+    'code: "insufficient_credits"',
+]
+
+
+@pytest.mark.parametrize("prose", PROSE)
+@pytest.mark.parametrize(
+    ("http_status", "expected"), BY_STATUS.items(), ids=[str(status) for status in BY_STATUS]
+)
+def test_prose_never_decides_but_for_a_quota(
+    http_status: int, expected: tuple[ExitStatus, int | None], prose: str
+) -> None:
+    if http_status == 429 and prose in QUOTA:
+        expected = (CREDIT, 0)
+    for document in (
+        documented(http_status, prose),
+        {"success": False, "error": prose},
+        gateway(message=prose),
+        {"message": prose},
+    ):
+        error = decode_error(http_status, body_of(document))
+        assert (error.status, error.retry_limit) == expected
+        assert prose in error.message
+
+
+@pytest.mark.parametrize("prose", PROSE)
+@pytest.mark.parametrize(("code", "expected"), BY_CODE.items(), ids=BY_CODE)
+def test_prose_never_decides_in_band(
+    code: str, expected: tuple[ExitStatus, int | None], prose: str
+) -> None:
+    error = in_band_error({"code": code, "message": prose})
+    assert (error.status, error.retry_limit) == expected
+
+
+HINTS: dict[str, tuple[int, str, str]] = {
+    "free-limit": (429, QUOTA[0], "quota is used up"),
+    "cline-pass": (429, QUOTA[1], "quota is used up"),
+    "no-plan": (403, "the user is not subscribed to required model plan", "ClinePass subscription"),
+    "organization": (
+        403,
+        "organization accounts cannot use individual model inference subscriptions",
+        "personal account",
+    ),
+    "no-model": (404, "Model not found", "clinecli models"),
+    "no-model-as-400": (400, "model not found: a/b", "clinecli models"),
+    "no-key": (401, "", "app.cline.bot"),
+    "no-credits": (402, "", "add credits at https://app.cline.bot"),
+    "proxy": (407, "", "proxy"),
+    "bad-request": (400, "", "--dry-run"),
+    "server": (500, "", "try again later"),
+}
+
+
+@pytest.mark.parametrize(("http_status", "prose", "hint"), HINTS.values(), ids=HINTS)
+def test_hints(http_status: int, prose: str, hint: str) -> None:
+    assert hint in decode_error(http_status, body_of(documented(None, prose))).hint
+
+
+class TestUntrustedText:
+    def test_control_characters_of_message_code_and_request_id(self) -> None:
+        body = body_of(documented("a\r\nb\x1b[31m", "x\n\x1b]0;title\x07\u202e\u2028y\x9b"))
+        error = decode_error(400, body, request_id="r\x1b[2J\n1")
+        assert error.message.isprintable()
+        assert error.code is not None
+        assert error.code.isprintable()
+
+    def test_long_messages_and_codes_are_cut(self) -> None:
+        error = decode_error(400, body_of(documented("c" * 10_000, "m" * 10_000)), request_id="r")
+        assert len(error.message) < 700
+        assert error.message.endswith("request r)")
+
+    def test_a_huge_message_that_is_slow_to_search(self) -> None:
+        error = decode_error(429, body_of(documented(429, "reached your " * 500_000)))
+        assert error.status == TRANSIENT
+
+    @pytest.mark.parametrize("code", ["9" * 5000, "\u0664" * 3, "\u00b2", 10**300])
+    def test_codes_that_are_odd_numbers(self, code: object) -> None:
+        assert in_band_error({"code": code}).code
+
+    def test_spend_fields_of_any_shape(self) -> None:
+        deep = json.loads("[" * 900 + "]" * 900)
+        error = in_band_error(
+            {"code": "SPEND_LIMIT_EXCEEDED", "limit_usd": deep, "spent_usd": None}
+        )
+        assert error.status == CREDIT
+        assert "_usd" not in error.message
+
+    def test_a_lone_surrogate_in_a_code(self) -> None:
+        error = decode_error(400, b'{"error":{"code":"\\ud83dx"}}')
+        json.dumps(error.as_dict(), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a", "a", id="plain"),
+        pytest.param("  a\n\t b\r\n", "a b", id="white-space"),
+        pytest.param("a\x1b[31mb", "a [31mb", id="escape"),
+        pytest.param("a\u202eb", "a b", id="bidi"),
+        pytest.param("é😀", "é😀", id="unicode"),
+        pytest.param("a\ud83db", "a b", id="surrogate"),
+        pytest.param("x" * 400, "x" * 400, id="at-the-limit"),
+        pytest.param("x" * 401, "x" * 399 + "…", id="above-the-limit"),
+        pytest.param("\n\n", "", id="nothing-left"),
+    ],
+)
+def test_one_line(text: str, expected: str) -> None:
+    assert one_line(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        pytest.param(b"<!DOCTYPE html><p>", "", "an HTML page", id="doctype"),
+        pytest.param(b" \n<HTML lang=en>", "text/plain", "an HTML page", id="html-tag"),
+        pytest.param(b"sign in", "text/html; charset=utf-8", "an HTML page", id="html-type"),
+        pytest.param(b"", "application/json", "an empty body", id="empty"),
+        pytest.param(b" \n", "", "an empty body", id="blank"),
+        pytest.param(b"sk-1", "text/plain", "4 bytes that are not JSON (text/plain)", id="text"),
+        pytest.param(b"abc", "", "3 bytes that are not JSON (no content type)", id="no-type"),
+    ],
+)
+def test_describe_body(body: bytes, content_type: str, expected: str) -> None:
+    assert describe_body(body, content_type) == expected
+
+
+def test_not_the_api() -> None:
+    error = not_the_api("an HTML page", request_id="r")
+    assert (error.status, error.request_id, error.retryable) == (INCOMPLETE, "r", False)
+    assert "an HTML page" in error.message
+    assert "CLINE_API_BASE_URL" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("a", "a", id="text"),
+        pytest.param(None, "", id="null"),
+        pytest.param(7, "", id="number"),
+        pytest.param({"text": "a"}, "", id="dict"),
+        pytest.param([{"text": "a"}, {"text": "b"}], "ab", id="parts"),
+        pytest.param([{"text": "a"}, None, "x", {"url": "y"}, {"text": 7}], "a", id="junk-parts"),
+        pytest.param([{"text": [{"text": "a"}]}], "", id="nested-parts"),
+        pytest.param([], "", id="no-parts"),
+    ],
+)
+def test_text_of(value: object, expected: str) -> None:
+    assert text_of(value) == expected
+
+
+# Whatever comes, it is one of our errors with a message that fits on one line.
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=10)
+NAMES = ["error", "code", "message", "type", "success", "metadata", "limit_usd", "data", "choices"]
+VALUES = [*BY_CODE, "402", "9" * 5000, '{"code":', '{"error":{"code":"rate_limit"}}', "\x1b[0m\n"]
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.sampled_from(VALUES),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+BODIES = st.one_of(
+    st.binary(max_size=60),
+    st.dictionaries(st.sampled_from(NAMES), JSON_VALUES, max_size=4).map(body_of),
+    JSON_VALUES.map(lambda value: body_of({"success": False, "error": json.dumps(value)})),
+)
+
+
+def check_any(error: ClinecliError) -> None:
+    assert isinstance(error, ClinecliError)
+    assert error.status not in (ExitStatus.OK, ExitStatus.INTERNAL)
+    assert error.message
+    assert error.message.isprintable()
+    assert len(error.message) < 800
+    assert error.hint
+    assert error.code is None or error.code.isprintable()
+    json.dumps(error.as_dict(), ensure_ascii=False).encode()
+
+
+@given(st.integers(100, 999), BODIES, st.none() | ANY_TEXT)
+@PROPERTY
+def test_property_decode_error(http_status: int, body: bytes, request_id: str | None) -> None:
+    error = decode_error(http_status, body, request_id=request_id and one_line(request_id))
+    check_any(error)
+    assert error.http_status == http_status
+
+
+@given(BODIES)
+@PROPERTY
+def test_property_decode_envelope_error(body: bytes) -> None:
+    error = decode_envelope_error(body)
+    if error is not None:
+        check_any(error)
+
+
+@given(JSON_VALUES)
+@PROPERTY
+def test_property_in_band_error(value: object) -> None:
+    check_any(in_band_error(value))
+
+
+@given(ANY_TEXT | st.text(max_size=900), st.integers(1, 500))
+@PROPERTY
+def test_property_one_line(text: str, limit: int) -> None:
+    line = one_line(text, limit)
+    assert line.isprintable()
+    assert len(line) <= limit
+    assert one_line(line, limit) == line
