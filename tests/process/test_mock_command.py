@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.mock_client import CHAT, ask, send
-from tests.helpers.support import CLI, no_traceback, run
+from tests.helpers.process import CLI, no_traceback, run
 
 PYTHON = sys.executable
 SHOW = "import json, os, sys; print(json.dumps(dict(os.environ)))"
