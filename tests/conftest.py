@@ -1,6 +1,6 @@
 """Fixtures, signals and the one profile of the property tests.
 
-`CLINECLI_FUZZ=2000 pytest tests/unit -k property` turns every property test into a fuzz session
+`CLINECLI_FUZZ=2000 pytest tests/unit -m hypothesis` turns every property test into a fuzz session
 of 2,000 examples each, and lifts the time limit. Without the variable each has 60.
 """
 
