@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ def run(
         check=False,
         **(source | options),
     )
+
+
+@contextmanager
+def started(
+    command: list[str], env: dict[str, str], **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with pipes, killed at the end if it is still there."""
+    streams: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+    }
+    with subprocess.Popen(command, env=env, **(streams | options)) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def no_traceback(done: subprocess.CompletedProcess[bytes]) -> None:

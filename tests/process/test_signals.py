@@ -25,6 +25,7 @@ from tests.helpers.process import (
     altered_cli,
     no_traceback,
     run,
+    started,
 )
 from tests.helpers.replies import DONE, STOP, STREAM_HEAD, completion, delta, http_chunk, response
 from tests.helpers.servers import RawServer
@@ -63,19 +64,6 @@ class Waiting:
         self.asked.set()
         self.go.wait(PATIENCE)
         connection.sendall(self._rest)
-
-
-@contextmanager
-def started(
-    command: list[str], env: dict[str, str], **options: object
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with pipes, killed at the end if it is still there."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=env, **(streams | options)) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def read_exactly(process: subprocess.Popen[bytes], count: int) -> bytes:
