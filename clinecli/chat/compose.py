@@ -10,7 +10,7 @@ from clinecli.chat.reply import ChatRequest
 from clinecli.config.settings import Settings
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import dumps, loads_exact
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import (
     decode_text,
     image_url,

@@ -20,7 +20,7 @@ from clinecli.chat.reply import Reply
 from clinecli.chat.schema import load_schema, mismatch
 from clinecli.config.keys import find_key, load_settings
 from clinecli.errors import RejectedError, UsageError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import FileSink, append_turn, open_sink
 from clinecli.streams.stdio import (
     STDERR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clinecli.chat.render import first_code_block
 from clinecli.commands._chat import Session
 from clinecli.errors import ExitStatus, IncompleteError, UsageError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 
 
 def run(options: ChatOptions) -> int:

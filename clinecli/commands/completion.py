@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clinecli.errors import ExitStatus, UsageError
 from clinecli.flags.completion import SCRIPTS
-from clinecli.options import CompletionOptions
+from clinecli.options.completion import CompletionOptions
 from clinecli.streams.stdio import StdoutSink
 
 

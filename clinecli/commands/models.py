@@ -28,7 +28,7 @@ from clinecli.models.catalogue import (
     merge,
 )
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8
 

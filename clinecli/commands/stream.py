@@ -5,7 +5,7 @@ from __future__ import annotations
 from clinecli.chat.codec import Event
 from clinecli.commands._chat import Session
 from clinecli.errors import ExitStatus
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 
 
 def run(options: ChatOptions) -> int:

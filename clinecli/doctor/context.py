@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clinecli.config.secret import Secret, redact
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Context:
 
     def _composed(self, name: str) -> ChatRequest:
         from clinecli.chat.compose import compose
-        from clinecli.options import ChatOptions
+        from clinecli.options.chat import ChatOptions
 
         model = self.options.model
         options = ChatOptions(network=self.options.network, request=name, model=model)

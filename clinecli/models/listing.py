@@ -10,7 +10,7 @@ from typing import Any
 
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from clinecli.text import sanitize
 
 

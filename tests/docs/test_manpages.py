@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import pytest
 
-from clinecli.config.settings import _CONFIG_KEYS
+from clinecli.config.settings import CONFIG_KEYS
 from clinecli.doctor.context import STAGE_SECONDS, TOTAL_SECONDS
 from clinecli.errors import ExitStatus
-from clinecli.flags.completion.parameters import all_flags
-from clinecli.flags.table import COMMANDS
+from clinecli.flags.table import COMMANDS, all_flags
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "man").glob("*.1"))
@@ -66,7 +65,7 @@ def test_sections(page: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_is_explained(command: str) -> None:
     text = plain(ROOT / f"man/clinecli-{command}.1")
-    for flag in all_flags(COMMANDS[command]):
+    for flag in all_flags(command):
         assert re.search(rf"^\.TP\n{re.escape(', '.join(flag.names))}\b", text, re.MULTILINE)
 
 
@@ -104,7 +103,7 @@ def test_only_an_option_of_the_command_is_left_to_the_prose() -> None:
 def test_every_key_of_the_config_file_is_explained() -> None:
     text = plain(ROOT / "man/clinecli.1")
     terms = " ".join(re.findall(r"^\.TP\n(.*)", text, re.MULTILINE))
-    assert not [key for key in _CONFIG_KEYS if not re.search(rf"\b{key}\b", terms)]
+    assert not [key for key in CONFIG_KEYS if not re.search(rf"\b{key}\b", terms)]
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")

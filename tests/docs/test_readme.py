@@ -13,7 +13,7 @@ import pytest
 
 from clinecli.errors import ExitStatus
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text("utf-8")

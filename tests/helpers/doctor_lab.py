@@ -19,7 +19,7 @@ from clinecli.doctor.check import select, verdict
 from clinecli.doctor.checks import CHECKS
 from clinecli.doctor.context import Context
 from clinecli.doctor.report import json_report
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import Messages
 from tests.helpers.lab import TlsServer
 from tests.helpers.support import CLI, KEY, RawServer, completion, no_traceback, response

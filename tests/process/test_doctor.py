@@ -12,7 +12,7 @@ import pytest
 
 from clinecli.doctor.checks import CHECKS
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.doctor_lab import api, diagnose, reported
 from tests.helpers.lab import TcpServer, Terminal, altered_cli, refusing, run_on_terminal, stall
 from tests.helpers.support import CLI, KEY, failure, no_traceback, run

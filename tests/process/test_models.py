@@ -18,7 +18,7 @@ import pytest
 from clinecli.mock import mock_server
 from clinecli.models.cache import CachedModels, load, nearest, save
 from clinecli.models.catalogue import Model, merge
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.lab import Terminal
 from tests.helpers.support import (
     CLI,

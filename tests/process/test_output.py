@@ -503,7 +503,7 @@ class Mistake(NamedTuple):
 
 MISTAKES: dict[str, Mistake] = {
     "near-a-command": Mistake(("aks", "hi"), "Did you mean 'ask'?", "clinecli --help"),
-    "a-question": Mistake(("What is love?",), "No such command", "clinecli ask 'QUESTION'"),
+    "a-question": Mistake(("What is love?",), "no such command", "clinecli ask 'QUESTION'"),
     "near-a-flag": Mistake(("ask", "--modle", "x", "hi"), "--model", "clinecli ask --help"),
     "no-value": Mistake(("ask", "hi", "--model"), "--model", "--help"),
     "no-number": Mistake(("stream", "hi", "--timeout", "soon"), "'soon'", "clinecli stream --help"),

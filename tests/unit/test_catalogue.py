@@ -15,7 +15,7 @@ from clinecli.errors import ClinecliError, IncompleteError, UsageError
 from clinecli.jsontext import InvalidJson, compact, unwrap
 from clinecli.models.catalogue import Model, json_array, merge, parse
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 
 
 def encoded(value: Any) -> bytes:

@@ -21,7 +21,7 @@ from clinecli.doctor.context import Context
 from clinecli.doctor.report import Style, style_for, text_report, workflow_commands
 from clinecli.doctor.runner import run_checks
 from clinecli.errors import AuthError, ExitStatus, TlsError, UsageError
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import Messages
 
 ISSUE_ORDER = [
