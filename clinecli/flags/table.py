@@ -86,6 +86,21 @@ COMMANDS: dict[str, Command] = {
             "clinecli completion fish > ~/.config/fish/completions/clinecli.fish",
         ),
     ),
+    "describe": Command(
+        "describe.DescribeOptions",
+        "Describe commands, flags and exit statuses as JSON.",
+        "For programs that build or check command lines. Keys are only ever added.",
+        (
+            "clinecli describe | jq -r '.commands[].name'",
+            "clinecli describe | jq '.exit_statuses[] | select(.status == 5)'",
+        ),
+    ),
+    "help": Command(
+        "help.HelpOptions",
+        "Explain a command.",
+        "As --help of the command; without one, the list of commands.",
+        ("clinecli help ask", "clinecli help"),
+    ),
 }
 
 HELP = Flag(Group.INSPECT, "Show the help and exit.", short="h", field="help", kind=Kind.SWITCH)
@@ -103,7 +118,15 @@ def own_flags(name: str) -> dict[str, Flag]:
     """The argument and the flags of a command by field, without those of the network."""
     left_out = COMMANDS[name].leave_out
     flags = flags_of(options_class(name))
-    return {field: flag for field, flag in flags.items() if field not in left_out}
+    return {field: _named(flag) for field, flag in flags.items() if field not in left_out}
+
+
+def _named(flag: Flag) -> Flag:
+    """A flag whose choices are our commands has them from here."""
+    if flag.kind is not Kind.SUBCOMMAND:
+        return flag
+    summaries = {name: command.summary.rstrip(".") for name, command in COMMANDS.items()}
+    return flag._replace(kind=Kind.WORDS, metavar=flag.value_name, choices=summaries)
 
 
 def shared_flags(name: str) -> dict[str, Flag]:

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """One of `choices`."""
     COMMAND = "command"
     """The words of a command to run."""
+    SUBCOMMAND = "subcommand"
+    """One of our own commands."""
     # These are read off the field's type.
     NUMBER = "number"
     SWITCH = "switch"
@@ -96,7 +98,8 @@ class Flag(NamedTuple):
         """How an argument stands in the line that shows the usage."""
         if self.kind is Kind.COMMAND:
             return f"[-- {self.value_name}...]"
-        return f"[{self.value_name}]..." if self.repeatable else self.value_name
+        name = self.value_name if self.required else f"[{self.value_name}]"
+        return f"{name}..." if self.repeatable else name
 
     @property
     def shown_default(self) -> Value | None:
@@ -144,6 +147,7 @@ _VALUE_NAMES = {
     Kind.AT_FILE: "TEXT|@FILE",
     Kind.MODEL: "ID",
     Kind.COMMAND: "COMMAND",
+    Kind.SUBCOMMAND: "COMMAND",
     Kind.NUMBER: "N",
     Kind.SWITCH: "",
     Kind.WORDS: "",

@@ -444,9 +444,9 @@ NUMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], type[ClinecliError], st
     "flag-zero": ({"timeout": 0.0}, {}, UsageError, "--timeout must be a number above 0, not 0"),
     "flag-negative": ({"idle_timeout": -1.0}, {}, UsageError, "--idle-timeout must be"),
     "flag-nan": ({"connect_timeout": float("nan")}, {}, UsageError, "--connect-timeout must be"),
-    "flag-retries": ({"retries": -1}, {}, UsageError, "--retries must be a whole number, 0 or more, not -1"),
+    "flag-retries": ({"retries": -1}, {}, UsageError, "--retries must be a whole number, 0 or"),
     "file-zero": ({}, {"timeout": 0}, ConfigError, "c.toml (timeout) must be a number above 0"),
-    "file-retries": ({}, {"retries": -1}, ConfigError, "c.toml (retries) must be a whole number, 0 or more"),
+    "file-retries": ({}, {"retries": -1}, ConfigError, "c.toml (retries) must be a whole number"),
 }
 
 

@@ -21,12 +21,10 @@ _HELP = "(- : *)"
 
 def script() -> str:
     """The whole script."""
-    summaries = {name: command.summary.rstrip(".") for name, command in COMMANDS.items()}
     explained = {
         flag.field: flag for name in COMMANDS for flag in parameters(name) if _is_explained(flag)
     }
-    lists = [_list("command", summaries, once=False)]
-    lists += [
+    lists = [
         _list(flag.field, flag.choices, once=flag.is_argument and flag.repeatable)
         for flag in explained.values()
     ]
@@ -93,7 +91,7 @@ def _operands(operand: Flag) -> list[str]:
             _quote(f"(-)1:{_label(operand)}:{_action(operand)}"),
             _quote("*::argument:_clinecli_delegate"),
         ]
-    number = "*" if operand.repeatable else "1" if operand.required else "::"
+    number = "*" if operand.repeatable else "1" if operand.required else "1:"
     return [_quote(f"{number}:{_label(operand)}:{_action(operand)}")]
 
 
