@@ -66,27 +66,19 @@ class _Inserts:
         words = f"{bold(f'clinecli {self._command}')} [{italic('OPTION')}]..."
         return [f"{words} {_operand(operand.usage)}" if operand else words]
 
-    def _options(self, *explained: str) -> list[str]:
+    def _options(self) -> list[str]:
         """The groups but that of the network, each under its heading."""
-        flags = self._unexplained(
-            [group for group in Group if group is not Group.NETWORK], explained
-        )
         lines = []
         for group in Group:
-            members = [flag for flag in flags if flag.group is group]
-            lines += [f'.SS "{group}"', *_flags(members)] if members else []
+            flags = self._group(group) if group is not Group.NETWORK else []
+            lines += [f'.SS "{group}"', *_flags(flags)] if flags else []
         return lines
 
-    def _network_options(self, *explained: str) -> list[str]:
-        return _flags(self._unexplained([Group.NETWORK], explained))
+    def _network_options(self) -> list[str]:
+        return _flags(self._group(Group.NETWORK))
 
-    def _unexplained(self, groups: list[Group], explained: tuple[str, ...]) -> list[Flag]:
-        """All but the `explained` ones, which mean something else here: the prose has them."""
-        flags = [flag for flag in all_flags(self._command) if flag.group in groups]
-        unknown = {*explained} - {flag.long for flag in flags}
-        if unknown:
-            raise ValueError(f"{self._command} has no {', '.join(sorted(unknown))}")
-        return [flag for flag in flags if flag.long not in explained]
+    def _group(self, group: Group) -> list[Flag]:
+        return [flag for flag in all_flags(self._command) if flag.group is group]
 
     def _top_options(self) -> list[str]:
         return _flags(TOP)

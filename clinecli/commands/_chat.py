@@ -69,7 +69,7 @@ class Session:
         if self.options.curl:
             headers = {"Content-Type": "application/json"}
             command = curl_command(self.request, body, self.settings, headers, stream=self.stream)
-            body = command.encode()
+            body = command.encode("utf-8", "surrogateescape")
         sink = open_sink(self.options.output)
         sink.write(body + b"\n")
         sink.commit()

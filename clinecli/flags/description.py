@@ -6,7 +6,7 @@ from typing import Any
 
 from clinecli import __version__
 from clinecli.errors import ExitStatus
-from clinecli.flags.table import COMMANDS, VERSION, parameters
+from clinecli.flags.table import COMMANDS, VERSION, parameters, usage
 from clinecli.options.flag import Flag
 
 
@@ -30,7 +30,7 @@ def _command(name: str) -> dict[str, Any]:
         "name": name,
         "summary": command.summary,
         "help": command.help,
-        "usage": f"clinecli {name} [OPTION]...",
+        "usage": usage(name),
         "examples": list(command.examples),
         "arguments": [_flag(flag) for flag in flags if flag.is_argument],
         "flags": [_flag(flag) for flag in flags if not flag.is_argument],

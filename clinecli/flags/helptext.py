@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable
 
 from clinecli.errors import ExitStatus
-from clinecli.flags.table import COMMANDS, TOP, argument, parameters, shared_flags
+from clinecli.flags.table import COMMANDS, TOP, parameters, shared_flags, usage
 from clinecli.options.flag import Flag, Group
 
 WIDEST = 100
@@ -43,16 +43,21 @@ def _top(columns: int) -> list[list[str]]:
 
 
 def _command(name: str, columns: int) -> list[list[str]]:
-    command, flags, operand = COMMANDS[name], parameters(name), argument(name)
+    command, flags = COMMANDS[name], parameters(name)
     groups = [
         _section(group, [_entry(flag) for flag in flags if flag.group is group], columns)
         for group in Group
     ]
     return [
-        [f"Usage: clinecli {name} [OPTION]... {operand.usage if operand else ''}".rstrip()],
+        [f"Usage: {usage(name)}"],
         _wrapped(command.summary, columns),
         _wrapped(command.help, columns),
         *groups,
+        *(
+            _section(flag.long if flag.names else flag.value_name, flag.choices.items(), columns)
+            for flag in flags
+            if any(flag.choices.values())
+        ),
         ["Examples:", *(f"  {example}" for example in command.examples)],
         # Those of `mock` are those of the command that it runs.
         _statuses(columns) if shared_flags(name) else [],

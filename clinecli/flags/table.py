@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -11,7 +12,8 @@ from clinecli.options.flag import Flag, Group, Kind, flags_of
 class Command(NamedTuple):
     """A command: what it is for, and the class of its options, as `MODULE.CLASS`.
 
-    `leave_out` are fields that another command with the same options has alone.
+    `leave_out` are fields that another command with the same options has alone, `meanings` what
+    is different in the rows of shared flags that mean something of their own here.
     With `passes_words`, what follows the first word belongs to another program.
     """
 
@@ -20,6 +22,7 @@ class Command(NamedTuple):
     help: str
     examples: tuple[str, ...]
     leave_out: frozenset[str] = frozenset()
+    meanings: Mapping[str, Mapping[str, Any]] = {}
     passes_words: bool = False
 
 
@@ -58,13 +61,23 @@ COMMANDS: dict[str, Command] = {
         "doctor.DoctorOptions",
         "Find out why nothing works, and what to do.",
         "Checks settings, key, network, account and credit, in this order, names the root "
-        "cause, and exits with its status. A network stage has 3 s (--connect-timeout), all of "
-        "them have 15 s (--timeout), and nothing is tried twice. A key_command takes its own "
-        "time.",
+        "cause, and exits with its status. A key_command takes its own time.",
         (
             "clinecli ask 'Hello' || clinecli doctor",
             "clinecli doctor --json net.dns net.tls",
         ),
+        meanings={
+            "connect_timeout": {
+                "help": "Seconds for one step on the way to the API.",
+                "default": 3.0,
+            },
+            "timeout": {"help": "Seconds for all checks together.", "default": 15.0},
+            "retries": {"help": "Without effect: nothing is tried again.", "default": None},
+            "verbose": {
+                "help": "Show requests and timings on stderr, and in the report the details and "
+                "the duration of every check.",
+            },
+        },
     ),
     "mock": Command(
         "mock.MockOptions",
@@ -103,8 +116,9 @@ COMMANDS: dict[str, Command] = {
     ),
 }
 
-HELP = Flag(Group.INSPECT, "Show the help and exit.", short="h", field="help", kind=Kind.SWITCH)
-VERSION = Flag(Group.INSPECT, "Print the version.", field="version", kind=Kind.SWITCH)
+_SWITCH = Flag(Group.INSPECT, "", kind=Kind.SWITCH, value_type=bool, unset=False)
+HELP = _SWITCH._replace(help="Show the help and exit.", short="h", field="help")
+VERSION = _SWITCH._replace(help="Print the version.", field="version")
 TOP = (HELP, VERSION)
 
 
@@ -135,7 +149,11 @@ def shared_flags(name: str) -> dict[str, Flag]:
         return {}
     from clinecli.options.common import NetworkOptions
 
-    return flags_of(NetworkOptions)
+    meanings = COMMANDS[name].meanings
+    return {
+        field: flag._replace(**meanings.get(field, {}))
+        for field, flag in flags_of(NetworkOptions).items()
+    }
 
 
 def parameters(name: str) -> list[Flag]:
@@ -151,3 +169,9 @@ def all_flags(name: str) -> list[Flag]:
 def argument(name: str) -> Flag | None:
     """The argument of a command, if it takes one."""
     return next((flag for flag in parameters(name) if flag.is_argument), None)
+
+
+def usage(name: str) -> str:
+    """The line that shows how a command is written."""
+    operand = argument(name)
+    return f"clinecli {name} [OPTION]... {operand.usage if operand else ''}".rstrip()

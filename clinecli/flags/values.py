@@ -29,6 +29,12 @@ def _value(flag: Flag, text: str, command: str) -> Any:
         raise UsageError(
             f"{flag.long} is empty", hint=f"give it a value: {flag.long} {flag.value_name}"
         )
+    # With a value name of its own, a choice is only a part of the value.
+    if flag.choices and not flag.metavar and text not in flag.choices:
+        raise UsageError(
+            f"{flag.long if flag.names else command} does not know {text!a}",
+            hint=f"choose from {', '.join(flag.choices)}",
+        )
     # Names of files may be any bytes.
     if flag.kind not in {Kind.FILE, Kind.COMMAND} and not _is_text(text):
         raise UsageError(f"{label} is not UTF-8 text", hint="convert it to UTF-8")

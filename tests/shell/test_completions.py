@@ -19,9 +19,9 @@ from clinecli.flags.table import COMMANDS
 from clinecli.mock.faults import NAMES
 from clinecli.options.doctor import CHECKS
 from clinecli.options.mock import FAULTS
-from tests.helpers.support import no_traceback, run
+from tests.helpers.env import ROOT
+from tests.helpers.process import no_traceback, run
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "bash": ROOT / "completions/clinecli.bash",
     "zsh": ROOT / "completions/_clinecli",
