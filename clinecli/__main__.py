@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
+
+# Before anything else is imported. Python's own handler raises KeyboardInterrupt wherever the
+# process happens to be, with a traceback, and within the import of a native module with a crash.
+try:
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+except KeyboardInterrupt:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGINT)
+
 import re
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
-from clinecli.streams.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import ClosedPipe, ensure_open
+from clinecli.streams.signals import die_of
+
+# What the loader says of a library for which there is no room.
+_NO_ROOM = ("cannot allocate memory", "failed to map segment", "can't start new thread")
 
 
 def main() -> NoReturn:
     """Run the command line of this process and end it."""
     ensure_open()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _terminate)
     arguments = sys.argv[1:]
     try:
         status = _run(arguments)
@@ -27,14 +38,12 @@ def main() -> NoReturn:
     except ClinecliError as error:
         status = _report(error, as_json=_wants_json(arguments))
     except (ClosedPipe, BrokenPipeError):
-        die_of(_received[0] if _received else signal.SIGPIPE)
-    except Terminated as signalled:
-        die_of(signalled.number)
+        die_of(_signal.SIGPIPE)
     except OSError as error:
         failure = OutputError(f"input or output failed: {error.strerror}")
         status = _report(failure, as_json=_wants_json(arguments))
     except Exception as error:
-        status = _report(_bug(error), as_json=_wants_json(arguments))
+        status = _report(_unforeseen(error), as_json=_wants_json(arguments))
     # Everything is written and closed: taking the interpreter down module by module would
     # cost a tenth of the whole call.
     os._exit(status)
@@ -44,7 +53,7 @@ def _run(arguments: list[str]) -> int:
     from clinecli import cli
 
     if not arguments:
-        Messages().data(cli.help_text().encode())
+        Console().text(cli.help_text())
         return ExitStatus.USAGE
     invocation = cli.parse(arguments)
     if not invocation:
@@ -62,12 +71,17 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _report(error: ClinecliError, *, as_json: bool) -> ExitStatus:
-    if _received:
-        # What a signal raises comes out as another error when it meets a lock of `threading`
-        # half taken, or when cleaning up fails.
-        die_of(_received[0])
-    Messages(as_json=as_json).error(error)
+    Console(as_json=as_json).error(error)
     return error.status
+
+
+def _unforeseen(error: Exception) -> ClinecliError:
+    """What an exception means that nobody has foreseen: no memory is left, or it is a bug."""
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_ROOM):
+        return ClinecliError(
+            "there is not enough memory", hint="raise the limit (ulimit -v), or ask for less"
+        )
+    return _bug(error)
 
 
 def _bug(error: Exception) -> InternalError:
@@ -80,14 +94,6 @@ def _bug(error: Exception) -> InternalError:
             place = f" in {os.path.basename(code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
         trace = trace.tb_next
     return InternalError(f"internal error: {type(error).__name__}{place}")
-
-
-_received: list[int] = []
-
-
-def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    _received.append(number)
-    raise Terminated(number)
 
 
 if __name__ == "__main__":

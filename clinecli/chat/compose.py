@@ -61,9 +61,30 @@ class Composed(NamedTuple):
     schema: Any = None
 
 
+# Flags whose file may be `-`, which is stdin, by the names of their options.
+_STDIN_FLAGS = ("file", "image", "system_file", "tools", "schema", "messages", "request")
+
+
+def stdin_flag(options: ChatOptions) -> str:
+    """The flag that takes stdin for itself (`-`); empty when the message does. Raises
+    `UsageError` when there is more than one."""
+    takers = []
+    for name in _STDIN_FLAGS:
+        given = getattr(options, name) or ()
+        given = [given] if isinstance(given, str) else given
+        takers += [f"--{name.replace('_', '-')}"] * given.count("-")
+    also = ["the prompt '-'"] if options.prompt == ["-"] and takers != ["--request"] else []
+    if len(takers + also) > 1:
+        raise UsageError(
+            f"stdin is asked for more than once: {' and '.join(takers + also)}",
+            hint="put one of them into a file",
+        )
+    return takers[0] if takers else ""
+
+
 def reads_stdin(options: ChatOptions) -> bool:
     """Whether stdin is part of the input. A whole request leaves it alone unless told."""
-    if options.prompt == ["-"] or options.request == "-":
+    if options.prompt == ["-"] or stdin_flag(options):
         return True
     return not options.no_stdin and (not options.request or bool(options.prompt))
 
@@ -79,7 +100,7 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     Raises `UsageError` for input that cannot be used and `EmptyMessageError` when nothing is
     asked.
     """
-    whole = _whole_request(options, inputs)
+    whole = _whole_request(inputs.request)
     turn = _new_turn(options, inputs)
     if options.thread and not turn:
         raise EmptyMessageError("there is no new message for the thread: nothing was sent")
@@ -107,10 +128,9 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     return Composed(request, turn if thread else [*system, *turn], schema)
 
 
-def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
-    if not options.request:
+def _whole_request(given: Named | None) -> dict[str, Any]:
+    if given is None:
         return {}
-    given = inputs.request or Named("stdin", decode_text(inputs.stdin, "stdin"))
     if not given.text.strip():
         raise EmptyMessageError(f"{given.name} holds no request: nothing was sent")
     body = parse_json(given.text, given.name)
@@ -146,7 +166,7 @@ def _new_turn(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
     """The user message: prompt, files and stdin, with a blank line between; then images."""
     words = [] if options.prompt == ["-"] else (options.prompt or [])
     prompt = _argument(" ".join(words), "the prompt")
-    last = "" if options.request == "-" else decode_text(inputs.stdin, "stdin")
+    last = "" if stdin_flag(options) else decode_text(inputs.stdin, "stdin")
     # An attachment without content is no message, whatever its name says.
     is_blank = not any(text.strip() for text in (prompt, *(f.text for f in inputs.files), last))
     pieces = [] if is_blank else [prompt, *map(_attachment, inputs.files), last]

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
-from clinecli.commands._inputs import gather, read_input
+from clinecli.commands._inputs import gather
 from clinecli.config.keys import find_key, load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, RejectedError
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.files import FileSink, open_sink
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.inputs import Reader
+from clinecli.streams.output import FileSink, open_sink
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ class Opened(NamedTuple):
         return self.transport.send(self.call, self.early if attempt == 1 else None)
 
 
-def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepared:
+def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared:
     """Read and compose what is to be sent. Raises `UsageError`, `ConfigError`,
     `EmptyMessageError`."""
     settings = load_settings(
@@ -76,7 +78,7 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
         referer=options.referer,
         title=options.title,
     )
-    inputs = gather(options, read_input(options, messages))
+    inputs = gather(options, Reader(settings.timeout), console)
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
     validator = None
@@ -111,7 +113,7 @@ def preview(prepared: Prepared) -> bool:
 
 
 @contextmanager
-def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
+def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
     """Key, output and connection. Whatever goes wrong inside leaves files as they were and
     partial output on stdout. Raises `ClinecliError`."""
     from clinecli.transport.client import JSON, Call, Transport
@@ -129,12 +131,12 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
         from clinecli.transport.retry import RetryPolicy
 
         transport.trust()
-        messages.detail(f"* key from {key.source}, model {model}")
+        console.detail(f"* key from {key.source}, model {model}")
         label = f"waiting for {model}"
 
         def note(text: str) -> None:
-            messages.note(text)
-            messages.start_progress(label)
+            console.note(text)
+            console.start_progress(label)
 
         call = Call(
             "POST",
@@ -144,17 +146,17 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             headers=JSON + request.headers,
             key=key.secret,
             idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=messages.detail,
+            log=console.detail,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
         redact = transport.redactor(key.secret)
-        messages.start_progress(label)
+        console.start_progress(label)
         yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
     except RejectedError as error:
         near = _did_you_mean(model) if error.http_status == 404 else ""
         raise (error.with_hint(near) if near else error) from None
     finally:
-        messages.stop_progress()
+        console.stop_progress()
         sink.discard()
 
 
@@ -169,25 +171,23 @@ def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> Cli
     return failure
 
 
-def finish(
-    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
-) -> None:
+def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console) -> None:
     """Put thread, output and usage in their places; the last of `replies` is complete, those
     before it were paid for as well. Raises `OutputError`."""
     options, reply = prepared.options, replies[-1]
     if not options.json:
-        _tool_calls(reply, opened.sink, messages)
-    messages.stop_progress()
+        _tool_calls(reply, opened.sink, console)
+    console.stop_progress()
     if options.thread:
-        from clinecli.streams.files import append_turn
+        from clinecli.streams.thread_file import append_turn
 
         append_turn(options.thread, [*prepared.turn, _answer(reply)])
     opened.sink.commit()
-    show_usage(prepared, opened, replies, messages)
+    show_usage(prepared, opened, replies, console)
 
 
 def show_usage(
-    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
+    prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console
 ) -> None:
     """What `--usage` asks for, as far as the server told it."""
     from clinecli.chat.render import usage_json, usage_line
@@ -196,18 +196,17 @@ def show_usage(
         return
     seconds = time.monotonic() - opened.started
     if prepared.options.json:
-        messages.data(opened.redact(usage_json(replies, seconds).decode()).encode() + b"\n")
+        console.json(opened.redact(usage_json(replies, seconds).decode()).encode())
     else:
-        messages.data(f"{opened.redact(usage_line(replies, seconds))}\n".encode())
+        console.line(opened.redact(usage_line(replies, seconds)))
 
 
 def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
     """For a reply's text on its way to the sink."""
-    on_terminal = sink.terminal if isinstance(sink, FileSink) else is_terminal(STDOUT)
-    return TextRenderer(terminal=on_terminal)
+    return TextRenderer(terminal=sink.terminal)
 
 
-def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -> None:
+def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, console: Console) -> None:
     from clinecli.chat.render import tool_call_line
 
     calls = reply.tool_calls
@@ -215,7 +214,7 @@ def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -
         for call in calls:
             sink.write(tool_call_line(call))
     elif calls:
-        messages.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
+        console.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
 
 
 def _answer(reply: Reply) -> dict[str, Any]:

@@ -2,52 +2,71 @@
 
 from __future__ import annotations
 
-from clinecli.chat.compose import Inputs, Named, has_input, reads_stdin
+from clinecli.chat.compose import Inputs, Named, has_input, reads_stdin, stdin_flag
 from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
 from clinecli.errors import UsageError
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.files import read_bytes, read_text, read_thread
-from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDIN, is_terminal
+from clinecli.streams.inputs import Limit, Reader, has_empty_stdin
+from clinecli.streams.thread_file import read_thread
+from clinecli.text import decode_text
+
+_IMAGE = Limit(MAX_IMAGE_BYTES, "images", "scale it down, or pass its URL")
 
 
-def gather(options: ChatOptions, stdin: bytes) -> Inputs:
+def gather(options: ChatOptions, reader: Reader, console: Console) -> Inputs:
     """Everything that the options name, read once: it may be a pipe, as in `--schema <(COMMAND)`.
 
     Raises `UsageError`, and `OutputError` for a thread that cannot be written.
     """
+    stdin = _read_stdin(options, reader, console)
 
     def text(path: str | None) -> Named | None:
-        return Named(path, read_text(path)) if path else None
+        if path == "-":
+            return Named("stdin", decode_text(stdin, "stdin"))
+        return Named(path, reader.text(path)) if path else None
+
+    def image(name: str) -> tuple[str, bytes]:
+        if name == "-":
+            return "stdin", stdin
+        return name, b"" if is_url(name) else reader.read(name, _IMAGE)
 
     return Inputs(
         stdin=stdin,
-        files=tuple(Named(path, read_text(path)) for path in options.file or ()),
-        images=tuple(
-            (image, b"" if is_url(image) else read_bytes(image, MAX_IMAGE_BYTES + 1))
-            for image in options.image or ()
-        ),
+        files=tuple(filter(None, map(text, options.file or ()))),
+        images=tuple(map(image, options.image or ())),
         system=text(options.system_file),
         tools=text(options.tools),
         schema=text(options.schema),
         messages=text(options.messages),
-        thread=Named(options.thread, read_thread(options.thread)) if options.thread else None,
-        request=text(options.request) if options.request != "-" else None,
+        thread=_thread(options.thread, reader),
+        request=text(options.request),
     )
 
 
-def read_input(options: ChatOptions, messages: Messages) -> bytes:
+def _thread(path: str | None, reader: Reader) -> Named | None:
+    if path == "-":
+        raise UsageError("--thread cannot be stdin: the new turn is written back to it")
+    return Named(path, read_thread(path, reader)) if path else None
+
+
+def _read_stdin(options: ChatOptions, reader: Reader, console: Console) -> bytes:
     """What is on stdin, as far as it is part of the input. Raises `UsageError`."""
     if not reads_stdin(options):
         return b""
-    asked_for = options.prompt == ["-"] or options.request == "-"
-    if is_terminal(STDIN) and not asked_for:
+    is_asked_for = options.prompt == ["-"] or bool(stdin_flag(options))
+    if is_terminal(STDIN) and not is_asked_for:
         if not has_input(options):
             raise UsageError(
                 "no prompt", hint="clinecli ask 'QUESTION', or pipe text in: … | clinecli ask"
             )
         return b""
-
-    def hint() -> None:
-        messages.note("waiting for stdin, which is silent; --no-stdin does not read it")
-
-    return read_stdin(hint if has_input(options) and not asked_for else None)
+    if is_asked_for or not has_input(options):
+        return reader.stdin()
+    data = reader.stdin(
+        lambda: console.note("waiting for stdin, which is silent; --no-stdin does not read it")
+    )
+    if not data and has_empty_stdin():
+        console.note("stdin is empty: nothing is added to the message; --no-stdin does not read it")
+    return data

@@ -16,8 +16,7 @@ from clinecli.commands._chat import (
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.stdio import STDERR, Messages, is_terminal
-from clinecli.text import TextRenderer
+from clinecli.streams.console import Console
 
 
 def run(options: ChatOptions) -> int:
@@ -25,29 +24,29 @@ def run(options: ChatOptions) -> int:
     if options.extract and options.json:
         raise UsageError("--extract and --json exclude each other", hint="leave one of them out")
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-    prepared = prepare(options, messages, stream=False)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    prepared = prepare(options, console, stream=False)
     if preview(prepared):
         return ExitStatus.OK
-    with opened(prepared, messages) as ready:
+    with opened(prepared, console) as ready:
         replies: list[Reply] = []
         try:
-            event, text = _answer(prepared, ready, replies, messages)
+            event, text = _answer(prepared, ready, replies, console)
         except ClinecliError:
             if any(reply.usage for reply in replies):
-                show_usage(prepared, ready, replies, messages)
+                show_usage(prepared, ready, replies, console)
             raise
         if options.json:
             ready.sink.write(event.raw + b"\n")
         elif text:
             render = renderer(ready.sink)
             ready.sink.write(render.render(text) + render.finish())
-        finish(prepared, ready, replies, messages)
+        finish(prepared, ready, replies, console)
     return ExitStatus.OK
 
 
 def _answer(
-    prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages
+    prepared: Prepared, ready: Opened, replies: list[Reply], console: Console
 ) -> tuple[Event, str]:
     """A complete reply, and the text of it that was asked for; every reply on the way, which is
     paid for, goes to `replies`. Raises `ClinecliError`."""
@@ -61,10 +60,10 @@ def _answer(
             reply = Reply()
             reply.add(event)
             replies.append(reply)
-            _reasoning(prepared, event, messages)
+            _reasoning(prepared, event, console)
             text, failure = _asked_for(prepared, reply)
             if failure:
-                messages.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
+                console.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
                 raise failure.but(request_id=answer.request_id)
             return event, text
         except ClinecliError as error:
@@ -89,7 +88,8 @@ def _asked_for(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | N
     return block, failure or failure_of(prepared, reply, block)
 
 
-def _reasoning(prepared: Prepared, event: Event, messages: Messages) -> None:
+def _reasoning(prepared: Prepared, event: Event, console: Console) -> None:
     if prepared.options.reasoning and event.delta.reasoning:
-        render = TextRenderer(terminal=is_terminal(STDERR))
-        messages.data(render.render(event.delta.reasoning) + render.finish())
+        reasoning = console.reasoning()
+        reasoning.show(event.delta.reasoning)
+        reasoning.finish()

@@ -24,7 +24,9 @@ from clinecli.models.cache import CachedModels, directory, load, restore_ids, sa
 from clinecli.models.catalogue import Model, json_array, merge
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
 from clinecli.options.models import ModelsOptions
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import sanitize, utf8
 
 if TYPE_CHECKING:
@@ -42,17 +44,17 @@ NOTHING_FOUND = 1
 def run(options: ModelsOptions) -> int:
     """Print the models that match; status 1 when none does. Raises `ClinecliError`."""
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     check(options)
     settings = load_settings(network, os.environ)
     sink = StdoutSink()
-    models = _models(options, settings, messages)
+    models = _models(options, settings, console)
     found = select(models, options)
     sink.write(utf8(_layout(found, options)))
     sink.commit()
     if not found:
         filters = f"none of {len(models)} models matches" if models else "there are no models"
-        messages.note(filters)
+        console.note(filters)
         return NOTHING_FOUND
     return ExitStatus.OK
 
@@ -69,22 +71,22 @@ def _layout(models: list[Model], options: ModelsOptions) -> str:
     return table(models, shutil.get_terminal_size().columns) if models else ""
 
 
-def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> list[Model]:
+def _models(options: ModelsOptions, settings: Settings, console: Console) -> list[Model]:
     """From the cache where it is fresh, or all that there may be; else from the API."""
     base_url = str(settings.base_url)
     kept = load(os.environ)
     cached = kept if kept and kept.base_url == base_url else None
     if kept and not cached:
-        messages.detail(f"* the cached models are those of {kept.base_url}")
+        console.detail(f"* the cached models are those of {kept.base_url}")
     if options.offline and not cached:
         raise _not_cached(base_url, kept)
     now = time.time()
     if cached and (options.offline or (cached.is_fresh(now) and not options.refresh)):
-        messages.detail(f"* models from the cache, {_age(cached, now)} old")
-        _restore_ids(cached, messages)
+        console.detail(f"* models from the cache, {_age(cached, now)} old")
+        _restore_ids(cached, console)
         return cached.models
     try:
-        fetcher = _Fetcher(settings, messages)
+        fetcher = _Fetcher(settings, console)
         models = fetcher.models()
     except (ConnectionFailed, TransientError) as error:
         if not cached:
@@ -93,9 +95,9 @@ def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> l
             f"--offline lists the models as they were {_age(cached, now)} ago"
         ) from None
     if kept and kept.outranks(base_url):
-        messages.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
+        console.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
     else:
-        _save(CachedModels(base_url, now, models, fetcher.is_complete), messages)
+        _save(CachedModels(base_url, now, models, fetcher.is_complete), console)
     return models
 
 
@@ -112,20 +114,20 @@ def _age(cached: CachedModels, now: float) -> str:
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
 
 
-def _restore_ids(cached: CachedModels, messages: Messages) -> None:
+def _restore_ids(cached: CachedModels, console: Console) -> None:
     try:
         restore_ids(cached, os.environ)
     except OSError as error:
-        messages.detail(f"* the ids are not written for completion: {error.strerror}")
+        console.detail(f"* the ids are not written for completion: {error.strerror}")
 
 
-def _save(fetched: CachedModels, messages: Messages) -> None:
+def _save(fetched: CachedModels, console: Console) -> None:
     if not fetched.models:
         return
     try:
         save(fetched, os.environ)
     except OSError as error:
-        messages.detail(f"* the models are not cached: {error.strerror}")
+        console.detail(f"* the models are not cached: {error.strerror}")
 
 
 class _Fetcher:
@@ -134,14 +136,14 @@ class _Fetcher:
     `is_complete` is false when the recommended models could not be had.
     """
 
-    def __init__(self, settings: Settings, messages: Messages) -> None:
+    def __init__(self, settings: Settings, console: Console) -> None:
         self.is_complete = True
         from clinecli.transport.client import Transport
         from clinecli.transport.deadline import Deadline
 
         self._settings = settings
-        self._messages = messages
-        self._key = _key(settings, messages)
+        self._console = console
+        self._key = _key(settings, console)
         self._sends_key = True
         self._transport = Transport(settings, os.environ)
         self._deadline = Deadline(settings.timeout)
@@ -153,7 +155,7 @@ class _Fetcher:
         try:
             return self._fetch()
         finally:
-            self._messages.stop_progress()
+            self._console.stop_progress()
 
     def _fetch(self) -> list[Model]:
         try:
@@ -180,7 +182,7 @@ class _Fetcher:
         except ClinecliError as error:
             if error.http_status != 404:
                 self.is_complete = False
-                self._messages.note(f"without the recommended models: {error.text}")
+                self._console.note(f"without the recommended models: {error.text}")
             return b"{}"
 
     def _get(self, path: str, seconds: float | None = None, retries: int | None = None) -> bytes:
@@ -202,7 +204,7 @@ class _Fetcher:
         except ClinecliError:
             self._sends_key = True
             raise
-        self._messages.note(f"listed without the key: {refused.text}")
+        self._console.note(f"listed without the key: {refused.text}")
         return body
 
     def _send(self, path: str, deadline: Deadline, retries: int | None) -> bytes:
@@ -217,11 +219,11 @@ class _Fetcher:
             key=self._key,
             sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
-            log=self._messages.detail,
+            log=self._console.detail,
         )
         allowed = self._settings.retries if retries is None else retries
         policy = RetryPolicy(allowed, deadline, self._note)
-        self._messages.start_progress(_WAITING)
+        self._console.start_progress(_WAITING)
         attempt = 1
         while True:
             kept, self._kept = self._kept, None
@@ -234,16 +236,16 @@ class _Fetcher:
                 attempt = policy.again(error, attempt)
 
     def _note(self, text: str) -> None:
-        self._messages.note(text)
-        self._messages.start_progress(_WAITING)
+        self._console.note(text)
+        self._console.start_progress(_WAITING)
 
 
-def _key(settings: Settings, messages: Messages) -> Secret | None:
+def _key(settings: Settings, console: Console) -> Secret | None:
     """The key of the first source that has one. Raises `ConfigError` for a malformed one."""
     for read in key_readers(settings, os.environ):
         key = read()
         if key:
-            messages.detail(f"* key from {key.source}")
+            console.detail(f"* key from {key.source}")
             return key.secret
     return None
 

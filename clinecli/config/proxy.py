@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from clinecli.config.base_url import BaseUrl, is_loopback
+from clinecli.config.base_url import PORTS, BaseUrl
+from clinecli.config.host import is_loopback, parse_host
 from clinecli.config.secret import Secret
 from clinecli.errors import Code, ConfigError, ConnectionFailed, Retry
 
-PORTS = {"http": 80, "https": 443}
 # What messages call the setting, beside flags and variables.
 CONFIG_PROXY = "proxy of the config file"
 
@@ -111,12 +111,12 @@ def parse_proxy(text: str, source: str) -> Proxy:
         )
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = parts.hostname, parts.port
+        host, port = parse_host(parts.hostname or ""), parts.port
         # A password that is not encoded may end the host early: it must not be shown as one.
         rest = parts.path + parts.query + parts.fragment
     except ValueError:
-        host = None
-    if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
+        host = ""
+    if not host or any(c.isspace() for c in text) or port == 0 or "@" in rest:
         raise ConnectionFailed(
             f"the proxy URL from {source} is malformed",
             hint=hint,

@@ -17,7 +17,9 @@ from clinecli.doctor.runner import run_checks
 from clinecli.errors import ExitStatus
 from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
 
 
@@ -26,7 +28,7 @@ def run(options: DoctorOptions) -> int:
     from clinecli.doctor.checks import CHECKS
 
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     chosen = select(CHECKS, options.checks or [])
     if options.list:
         sink = StdoutSink()
@@ -35,7 +37,7 @@ def run(options: DoctorOptions) -> int:
         return ExitStatus.OK
     style = style_for(os.environ, terminal=is_terminal(STDOUT), verbose=network.verbose)
     sink = StdoutSink(ours=style.color and not options.json)
-    context = Context(options, os.environ, messages)
+    context = Context(options, os.environ, console)
     if options.request == "-":
         # Before the checks, whose time it is not.
         _ = context.stdin
@@ -47,7 +49,7 @@ def run(options: DoctorOptions) -> int:
         sink.write(utf8(text_report(results, found, style, options.checks or [])))
     sink.commit()
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        messages.data(utf8(workflow_commands(results, found)))
+        console.runner_commands(workflow_commands(results, found))
     return found.exit_status
 
 
@@ -56,7 +58,7 @@ def examine(checks: Sequence[Check], context: Context) -> list[Result]:
     try:
         return run_checks(checks, context)
     finally:
-        context.messages.stop_progress()
+        context.console.stop_progress()
         context.close()
 
 

@@ -11,7 +11,10 @@ from clinecli.config.secret import Redactor, Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDIN, is_terminal
+from clinecli.streams.inputs import Reader
+from clinecli.text import decode_text
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import ChatRequest
@@ -60,13 +63,13 @@ class Context:
         self,
         options: DoctorOptions,
         environ: Mapping[str, str],
-        messages: Messages,
+        console: Console,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.options = options
         self.environ = environ
-        self.messages = messages
+        self.console = console
         self.now = now
         self.key: Key | None = None
         self.secrets: list[Secret] = []
@@ -98,12 +101,12 @@ class Context:
     def _composed(self, name: str) -> ChatRequest:
         from clinecli.chat.compose import Defaults, Inputs, Named, compose
         from clinecli.options.chat import ChatOptions
-        from clinecli.streams.files import read_text
+        from clinecli.streams.inputs import read_text
 
         settings = self.settings
         options = ChatOptions(network=self.options.network, request=name, model=self.options.model)
         inputs = (
-            Inputs(stdin=self.stdin)
+            Inputs(request=Named("stdin", decode_text(self.stdin, "stdin")))
             if name == "-"
             else Inputs(request=Named(name, read_text(name)))
         )
@@ -118,7 +121,9 @@ class Context:
                 "no request: stdin is a terminal",
                 hint="pipe the request in, or name its file: clinecli doctor --request FILE",
             )
-        return read_stdin(lambda: self.messages.note("waiting for the request on stdin"))
+        return Reader().stdin(
+            lambda: self.console.note("waiting for the request on stdin"), is_needed=True
+        )
 
     @property
     def total(self) -> float:
@@ -187,7 +192,7 @@ class Context:
             headers=JSON if body else (),
             key=self.key.secret if self.key else None,
             sends_key=with_key,
-            log=self.messages.detail,
+            log=self.console.detail,
         )
 
     def probe(self, call: Call) -> Probe:

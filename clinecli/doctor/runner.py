@@ -31,11 +31,11 @@ def run_checks(
             results.append(_result(check, outcome, context, 0.0, blocker))
             continue
         started = clock()
-        context.messages.start_progress(
+        context.console.start_progress(
             f"checking {check.id}", after=max(0.0, PROGRESS_SECONDS - (started - began))
         )
         outcome = _outcome(check, context)
-        context.messages.stop_progress()
+        context.console.stop_progress()
         result = _result(check, outcome, context, clock() - started, None)
         if result.has_failed:
             blocked[check.id] = check.id

@@ -55,7 +55,7 @@ def mock_server(options: MockOptions) -> MockServer:
 
 
 def _reply(given: str | None) -> str | None:
-    from clinecli.streams.files import read_text
+    from clinecli.streams.inputs import read_text
     from clinecli.text import decode_text
 
     if given is None:
@@ -69,7 +69,7 @@ def _reply(given: str | None) -> str | None:
 def _recordings(path: str | None) -> Recordings | None:
     from clinecli.jsontext import parse_json
     from clinecli.mock.replay import Recordings, read_exchanges
-    from clinecli.streams.files import read_text
+    from clinecli.streams.inputs import read_text
 
     if path is None:
         return None
@@ -77,7 +77,7 @@ def _recordings(path: str | None) -> Recordings | None:
 
 
 def _serve(base_url: str) -> NoReturn:
-    from clinecli.streams.stdio import StdoutSink
+    from clinecli.streams.stdout import StdoutSink
 
     stdout = StdoutSink()
     stdout.write(base_url.encode() + b"\n")

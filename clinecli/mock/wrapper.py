@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from clinecli.errors import UsageError
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 
 KEY = "mock-key"
 _LOCAL = ("127.0.0.1", "localhost")
@@ -57,7 +57,7 @@ def run_command(command: list[str], base_url: str) -> int:
 
 
 def _cannot_run(name: str, reason: str, status: int) -> int:
-    Messages().error(UsageError(f"cannot run {name}: {reason}"))
+    Console().error(UsageError(f"cannot run {name}: {reason}"))
     return status
 
 

@@ -21,7 +21,7 @@ from clinecli.doctor.context import Context
 from clinecli.doctor.report import json_report
 from clinecli.errors import ExitStatus
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 from tests.helpers.env import KEY
 from tests.helpers.process import CLI, no_traceback
 from tests.helpers.replies import completion, response
@@ -95,7 +95,7 @@ def diagnose(env: dict[str, str], *arguments: str, stdin: bytes = b"") -> Report
     invocation = parse(["doctor", "--json", *arguments])
     assert invocation
     options: DoctorOptions = invocation.options
-    context = Context(options, env, Messages(quiet=True))
+    context = Context(options, env, Console(quiet=True))
     context.__dict__["stdin"] = stdin
     results = examine(select(CHECKS, options.checks or []), context)
     found = verdict(results, strict=options.strict)
@@ -186,7 +186,7 @@ def targets(server: RawServer) -> list[str]:
 
 
 def context(**attributes: Any) -> Context:
-    made = Context(DoctorOptions(), {}, Messages(quiet=True))
+    made = Context(DoctorOptions(), {}, Console(quiet=True))
     for name, value in attributes.items():
         setattr(made, name, value)
     return made
