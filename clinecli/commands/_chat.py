@@ -19,7 +19,8 @@ from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.commands._inputs import gather
-from clinecli.config.keys import find_key, load_settings
+from clinecli.config.keys import find_key
+from clinecli.config.load import load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, RejectedError
 from clinecli.options.chat import ChatOptions

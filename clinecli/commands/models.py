@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
-from clinecli.config.keys import key_readers, load_settings
+from clinecli.config.keys import key_places
+from clinecli.config.load import load_settings
 from clinecli.config.secret import KEY_HINT, Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import (
@@ -242,8 +243,8 @@ class _Fetcher:
 
 def _key(settings: Settings, console: Console) -> Secret | None:
     """The key of the first source that has one. Raises `ConfigError` for a malformed one."""
-    for read in key_readers(settings, os.environ):
-        key = read()
+    for place in key_places(settings, os.environ):
+        key = place.read()
         if key:
             console.detail(f"* key from {key.source}")
             return key.secret

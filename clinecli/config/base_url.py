@@ -60,7 +60,7 @@ def parse_base_url(text: str, source: str) -> BaseUrl:
         host = parse_host(parts.hostname or "")
     except BadHost as error:
         hint = error.hint or _HINT
-        raise ConfigError(f"{fault} names no host that can exist", hint=hint) from None
+        raise ConfigError(f"{fault} is malformed: no host has such a name", hint=hint) from None
     if parts.scheme == "http" and not is_loopback(host):
         message = f"{fault} would send the key to {host} in plain text"
         raise ConfigError(message, hint="use https://")
@@ -72,7 +72,9 @@ def _check(parts: SplitResult, text: str, fault: str) -> None:
     """Raise `ConfigError` for what no API root has."""
     if parts.scheme not in PORTS:
         raise ConfigError(f"{fault} does not start with https:// or http://", hint=_HINT)
-    if not parts.hostname or parts.port == 0 or _FORBIDDEN.search(text):
+    # Brackets are for IPv6 addresses; those of later versions, if ever, are none that we know.
+    is_bracketed = "[" in parts.netloc and ":" not in (parts.hostname or "")
+    if not parts.hostname or is_bracketed or parts.port == 0 or _FORBIDDEN.search(text):
         raise ConfigError(f"{fault} is malformed", hint=_HINT)
     if len(text) > _LONGEST_URL:
         message = f"{fault} has more than the {_LONGEST_URL:,} characters that it may have"

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 from clinecli.errors import ConfigError
 
-KEY_HINT = "set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys"
+_WHERE_KEYS_ARE = "https://app.cline.bot, Settings > API Keys"
+KEY_HINT = (
+    f"set CLINE_API_KEY, or put a key into ~/.config/clinecli/key: create one at {_WHERE_KEYS_ARE}"
+)
+_LONGEST_KEY = 8192
 _SHORT_SECRET = 8
 
 
@@ -99,13 +103,18 @@ def parse_key(text: str, source: str) -> Secret:
     key = text.strip()
     hint = f"put the bare key into {source}: no quotes, no 'Bearer', one line"
     if not key:
-        raise ConfigError(f"the API key from {source} is empty", hint=KEY_HINT)
+        hint = f"put a key into {source}: create one at {_WHERE_KEYS_ARE}"
+        raise ConfigError(f"the API key from {source} is empty", hint=hint)
     faults = (
         (not key.isascii(), "has non-ASCII characters"),
         (key[0] in "'\"" or key[-1] in "'\"", "is wrapped in quotes"),
         (key.lower().startswith("bearer "), "starts with 'Bearer'"),
         (any(c.isspace() for c in key), "has white space in it"),
         (not key.isprintable(), "has control characters"),
+        (
+            len(key) > _LONGEST_KEY,
+            f"has more than the {_LONGEST_KEY:,} characters of any key",
+        ),
     )
     for is_faulty, what in faults:
         if is_faulty:

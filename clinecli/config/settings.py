@@ -60,8 +60,10 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
 
     try:
         config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "it is nested too deeply"
+        hint = "the config file is TOML: KEY = VALUE"
+        raise ConfigError(f"{path}: {reason}", hint=hint) from None
     for key, value in config.items():
         if key not in CONFIG_KEYS:
             raise ConfigError(f"{path}{_line_of(key, text)}: unknown key '{key}'", hint=_near(key))
@@ -72,6 +74,11 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         if not right:
             raise ConfigError(
                 f"{path}{_line_of(key, text)}: {key} must be {description}",
+                hint="correct the line, or remove it",
+            )
+        if "\0" in "".join(map(str, value if isinstance(value, list) else [value])):
+            raise ConfigError(
+                f"{path}{_line_of(key, text)}: {key} has a NUL character in it",
                 hint="correct the line, or remove it",
             )
     return config
