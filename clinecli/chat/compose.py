@@ -264,3 +264,16 @@ def _check(request: ChatRequest) -> None:
             f"the input cannot be sent as JSON: {error}",
             hint="correct the file: \\ud83d alone is no text, and 254 levels are deep enough",
         ) from None
+
+
+def unanswered_calls(messages: list[dict[str, Any]]) -> list[str]:
+    """The ids of tool calls in a conversation that no message of the role `tool` answers."""
+    answered = [message.get("tool_call_id") for message in messages]
+    ids = [
+        call.get("id")
+        for message in messages
+        if isinstance(calls := message.get("tool_calls"), list)
+        for call in calls
+        if isinstance(call, dict)
+    ]
+    return [name for name in ids if isinstance(name, str) and name and name not in answered]

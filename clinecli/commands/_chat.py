@@ -15,19 +15,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.chat.compose import Defaults, compose
+from clinecli.chat.compose import Defaults, compose, unanswered_calls
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.commands._inputs import gather
-from clinecli.config.keys import find_key
+from clinecli.config.hints import fit_hints
+from clinecli.config.keys import Key, find_key
 from clinecli.config.load import load_settings
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, RejectedError
+from clinecli.errors import ClinecliError, RejectedError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.options.common import SETTINGS
 from clinecli.streams.console import Console
 from clinecli.streams.inputs import Reader
-from clinecli.streams.output import FileSink, open_sink
+from clinecli.streams.output import FileSink, is_same_file, open_sink
 from clinecli.streams.stdout import StdoutSink
 from clinecli.text import TextRenderer
 
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 # A whole reply is silent until the model is done.
 STREAM_IDLE_SECONDS = float(SETTINGS["idle_timeout"].default or 0)
 
+# The code of `RejectedError`s for which there is a nearest model.
+_UNKNOWN_MODEL = "model_not_found"
+
 
 class Prepared(NamedTuple):
     """What is known before the first byte. `turn` are the messages that a thread lacks."""
@@ -52,6 +56,11 @@ class Prepared(NamedTuple):
     turn: list[dict[str, Any]]
     validator: Validator | None
     stream: bool
+
+    @property
+    def model(self) -> str:
+        """The id of the model that is asked."""
+        return str(self.request.body["model"])
 
 
 class Opened(NamedTuple):
@@ -73,6 +82,7 @@ class Opened(NamedTuple):
 def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared:
     """Read and compose what is to be sent. Raises `UsageError`, `ConfigError`,
     `EmptyMessageError`."""
+    _refuse_one_file(options)
     settings = load_settings(
         options.network,
         os.environ,
@@ -83,12 +93,26 @@ def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared
     inputs = gather(options, Reader(settings.timeout), console)
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
+    if open_calls := unanswered_calls(request.body["messages"]):
+        console.note(
+            f"nobody has answered the tool call {open_calls[0]}, which many servers refuse: add "
+            "its result as a message with the role 'tool'"
+        )
     validator = None
     if options.schema:
         from clinecli.chat.schema import load_schema
 
         validator = load_schema(schema, options.schema)
     return Prepared(options, settings, request, turn, validator, stream)
+
+
+def _refuse_one_file(options: ChatOptions) -> None:
+    """Raise `UsageError` where the reply would replace the thread that it belongs to."""
+    if options.thread and options.output and is_same_file(options.thread, options.output):
+        raise UsageError(
+            f"--output and --thread are one file: {options.output}",
+            hint="the thread has the reply anyway: give --output another file",
+        )
 
 
 def preview(prepared: Prepared) -> bool:
@@ -109,8 +133,11 @@ def preview(prepared: Prepared) -> bool:
     else:
         body = request.encode(stream=stream)
     sink = open_sink(options.output)
-    sink.write(body + b"\n")
-    sink.commit()
+    try:
+        sink.write(body + b"\n")
+        sink.commit()
+    finally:
+        sink.discard()
     return True
 
 
@@ -118,48 +145,62 @@ def preview(prepared: Prepared) -> bool:
 def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
     """Key, output and connection. Whatever goes wrong inside leaves files as they were and
     partial output on stdout. Raises `ClinecliError`."""
+    key: Key | None = None
+    try:
+        key = find_key(prepared.settings, os.environ)
+        if key.note:
+            console.note(key.note)
+        sink = open_sink(prepared.options.output)
+        try:
+            yield _open(prepared, key, sink, console)
+        finally:
+            console.stop_progress()
+            sink.discard()
+    except ClinecliError as error:
+        raise _with_fitting_hints(error, prepared, key) from None
+
+
+def _open(prepared: Prepared, key: Key, sink: StdoutSink | FileSink, console: Console) -> Opened:
     from clinecli.transport.client import JSON, Call, Transport
     from clinecli.transport.deadline import Deadline
 
-    options, settings, request = prepared.options, prepared.settings, prepared.request
-    model = str(request.body["model"])
-    key = find_key(settings, os.environ)
-    sink = open_sink(options.output)
-    try:
-        transport = Transport(settings, os.environ)
-        deadline = Deadline(settings.timeout)
-        early = transport.connect_early(deadline)
-        # Imports, from here on, run beside the connection.
-        from clinecli.transport.retry import RetryPolicy
+    settings, request = prepared.settings, prepared.request
+    transport = Transport(settings, os.environ)
+    deadline = Deadline(settings.timeout)
+    early = transport.connect_early(deadline)
+    # Imports, from here on, run beside the connection.
+    from clinecli.transport.retry import RetryPolicy
 
-        transport.trust()
-        console.detail(f"* key from {key.source}, model {model}")
-        label = f"waiting for {model}"
+    transport.trust()
+    console.detail(f"* key from {key.source}, model {prepared.model}")
+    label = f"waiting for {prepared.model}"
 
-        def note(text: str) -> None:
-            console.note(text)
-            console.start_progress(label)
-
-        call = Call(
-            "POST",
-            CHAT,
-            deadline,
-            body=request.encode(stream=prepared.stream),
-            headers=JSON + request.headers,
-            key=key.secret,
-            idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=console.detail,
-        )
-        policy = RetryPolicy(settings.retries, deadline, note)
-        redact = transport.redactor(key.secret)
+    def note(text: str) -> None:
+        console.note(text)
         console.start_progress(label)
-        yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
-    except RejectedError as error:
-        near = _did_you_mean(model) if error.http_status == 404 else ""
-        raise (error.with_hint(near) if near else error) from None
-    finally:
-        console.stop_progress()
-        sink.discard()
+
+    call = Call(
+        "POST",
+        CHAT,
+        deadline,
+        body=request.encode(stream=prepared.stream),
+        headers=JSON + request.headers,
+        key=key.secret,
+        idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
+        log=console.detail,
+    )
+    policy = RetryPolicy(settings.retries, deadline, note)
+    redact = transport.redactor(key.secret)
+    console.start_progress(label)
+    return Opened(sink, transport, call, early, policy, redact, time.monotonic())
+
+
+def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | None) -> ClinecliError:
+    source = key.source if key else ""
+    fitted = fit_hints(error, prepared.settings.base_url, path=CHAT, key_source=source)
+    is_unknown = error.http_status == 404 or error.code == _UNKNOWN_MODEL
+    near = _did_you_mean(prepared.model) if is_unknown else ""
+    return fitted.with_hint(near) if near and isinstance(error, RejectedError) else fitted
 
 
 def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:

@@ -8,16 +8,17 @@ import time
 from typing import TYPE_CHECKING
 
 from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
-from clinecli.config.keys import key_places
+from clinecli.config.hints import fit_hints
+from clinecli.config.keys import Key, key_places
 from clinecli.config.load import load_settings
-from clinecli.config.secret import KEY_HINT, Secret
+from clinecli.config.secret import KEY_HINT
 from clinecli.config.settings import Settings
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    Code,
     ConnectionFailed,
     ExitStatus,
-    RejectedError,
     TransientError,
     UsageError,
 )
@@ -32,12 +33,13 @@ from clinecli.text import sanitize, utf8
 
 if TYPE_CHECKING:
     from clinecli.transport.client import EarlyConnection
-    from clinecli.transport.deadline import Deadline
     from clinecli.transport.exchange import Connection
 
 # The recommended list only adds tags: it is not worth waiting for long.
 RECOMMENDED_SECONDS = 10.0
 _WAITING = "waiting for the list of models"
+# How servers that have only the list of OpenAI answer when they are asked for Cline's.
+_NOT_SERVED = {400, 401, 403, 404, 405, 501}
 # As grep does; no error, since nothing failed.
 NOTHING_FOUND = 1
 
@@ -146,6 +148,8 @@ class _Fetcher:
         self._console = console
         self._key = _key(settings, console)
         self._sends_key = True
+        # Why Cline's list is not to be had, with a key or without.
+        self._missing: ClinecliError | None = None
         self._transport = Transport(settings, os.environ)
         self._deadline = Deadline(settings.timeout)
         self._kept: Connection | EarlyConnection | None
@@ -155,21 +159,50 @@ class _Fetcher:
         """The merged list. Raises `ClinecliError`."""
         try:
             return self._fetch()
+        except ClinecliError as error:
+            source = self._key.source if self._key else ""
+            base_url = self._settings.base_url
+            fitted = fit_hints(error, base_url, key_source=source, has_preview=False)
+            raise fitted from None
         finally:
             self._console.stop_progress()
 
     def _fetch(self) -> list[Model]:
+        """With the key where there is one; without it where it is refused."""
         try:
-            listed = self._get(CLINE_MODELS)
-        except RejectedError as error:
-            if error.http_status != 404:
-                raise
-        else:
-            return merge(listed, self._recommended())
+            return self._listed()
+        except AuthError as error:
+            if not self._key:
+                raise _key_wanted(error) from None
+            refused = error
+        self._sends_key = False
+        try:
+            models = self._listed()
+        except AuthError:
+            raise refused from None
+        self._console.note(f"listed without the key: {refused.text}")
+        return models
+
+    def _listed(self) -> list[Model]:
+        """Cline's list; where that is not served, the one that every other server has."""
+        missing = self._missing
+        if not missing:
+            try:
+                return merge(self._get(CLINE_MODELS), self._recommended())
+            except ClinecliError as error:
+                if error.http_status not in _NOT_SERVED:
+                    raise
+                missing = error
         try:
             return merge(self._get(OPENAI_MODELS))
-        except RejectedError as error:
-            if error.http_status != 404:
+        except ClinecliError as error:
+            if error.http_status not in _NOT_SERVED:
+                raise
+            if isinstance(missing, AuthError):
+                raise missing from None
+            # The key makes no difference to it: it need not be asked for again without one.
+            self._missing = missing
+            if isinstance(error, AuthError):
                 raise
             hint = (
                 f"check the base URL: {self._settings.base_url} lists its models neither "
@@ -187,37 +220,17 @@ class _Fetcher:
             return b"{}"
 
     def _get(self, path: str, seconds: float | None = None, retries: int | None = None) -> bytes:
-        """A list, with the key where there is one and it is not refused."""
-        deadline = self._deadline.within(seconds)
-        try:
-            return self._send(path, deadline, retries)
-        except AuthError as error:
-            if not self._key:
-                raise _key_wanted(error) from None
-            if not self._sends_key:
-                raise
-            refused = error
-        self._sends_key = False
-        try:
-            body = self._send(path, deadline, retries)
-        except AuthError:
-            raise refused from None
-        except ClinecliError:
-            self._sends_key = True
-            raise
-        self._console.note(f"listed without the key: {refused.text}")
-        return body
-
-    def _send(self, path: str, deadline: Deadline, retries: int | None) -> bytes:
+        """A list, as it is sent. Raises `ClinecliError`."""
         from clinecli.transport.client import Call
         from clinecli.transport.replies import json_document
         from clinecli.transport.retry import RetryPolicy
 
+        deadline = self._deadline.within(seconds)
         call = Call(
             "GET",
             path,
             deadline,
-            key=self._key,
+            key=self._key.secret if self._key else None,
             sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
             log=self._console.detail,
@@ -234,6 +247,8 @@ class _Fetcher:
                 self._kept = answer.kept
                 return body
             except ClinecliError as error:
+                if error.http_status in _NOT_SERVED:
+                    raise
                 attempt = policy.again(error, attempt)
 
     def _note(self, text: str) -> None:
@@ -241,13 +256,14 @@ class _Fetcher:
         self._console.start_progress(_WAITING)
 
 
-def _key(settings: Settings, console: Console) -> Secret | None:
-    """The key of the first source that has one. Raises `ConfigError` for a malformed one."""
+def _key(settings: Settings, console: Console) -> Key | None:
+    """The key of the first place that has one. Raises `ConfigError` for a malformed one."""
     for place in key_places(settings, os.environ):
-        key = place.read()
-        if key:
+        if key := place.read():
             console.detail(f"* key from {key.source}")
-            return key.secret
+            if key.note:
+                console.note(key.note)
+            return key
     return None
 
 
@@ -255,4 +271,5 @@ def _key_wanted(error: AuthError) -> AuthError:
     return error.but(
         message="there is no API key, and the server lists no models without one: " + error.message,
         hints=(KEY_HINT,),
+        code=Code.NO_KEY,
     )

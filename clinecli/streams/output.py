@@ -88,6 +88,17 @@ def open_sink(path: str | None) -> StdoutSink | FileSink:
     return StdoutSink() if path in {None, "-"} else FileSink(str(path))
 
 
+def is_same_file(one: str, other: str) -> bool:
+    """Whether two paths mean one file, which need not be there yet."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        # Names that differ in case alone, on some file systems; and hard links.
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
 def is_descriptor(path: str) -> bool:
     """Whether a path is that of an open file of a process, directly or by links."""
     return _descriptor(path) is not None

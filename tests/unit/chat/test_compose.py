@@ -210,7 +210,9 @@ def inputs_of(options: ChatOptions, stdin: bytes = b"") -> Inputs:
     """What the options name, read from the table of files."""
 
     def named(path: str | None) -> Named | None:
-        return Named(path, FILES.get(path, "")) if path and path != "-" else None
+        if path == "-":
+            return Named("stdin", stdin.decode())
+        return Named(path, FILES.get(path, "")) if path else None
 
     return Inputs(
         stdin,
