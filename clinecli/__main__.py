@@ -1,12 +1,11 @@
 """`clinecli` and `python -m clinecli`: where an error becomes a message and a status."""
 
-from __future__ import annotations
-
 import _signal  # type: ignore[import-not-found]
 import os
 
 # Before anything else is imported. Python's own handler raises KeyboardInterrupt wherever the
 # process happens to be, with a traceback, and within the import of a native module with a crash.
+# What comes before this line is Python's own start.
 try:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -23,8 +22,6 @@ from clinecli.streams.console import Console
 from clinecli.streams.descriptors import ClosedPipe, ensure_open
 from clinecli.streams.signals import die_of
 
-# What the loader says of a library for which there is no room.
-_NO_ROOM = ("cannot allocate memory", "failed to map segment", "can't start new thread")
 
 
 def main() -> NoReturn:
@@ -77,9 +74,14 @@ def _report(error: ClinecliError, *, as_json: bool) -> ExitStatus:
 
 def _unforeseen(error: Exception) -> ClinecliError:
     """What an exception means that nobody has foreseen: no memory is left, or it is a bug."""
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_ROOM):
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
         return ClinecliError(
             "there is not enough memory", hint="raise the limit (ulimit -v), or ask for less"
+        )
+    if isinstance(error, ImportError) or str(error).startswith("unknown encoding"):
+        return ClinecliError(
+            f"{getattr(error, 'name', None) or 'a library'} could not be loaded",
+            hint="is there enough memory (ulimit -v)? else install clinecli again",
         )
     return _bug(error)
 

@@ -31,7 +31,7 @@ def read_file(path: str, *, limit: int, seconds: float) -> bytes:
         # No thread is to be had: then without a limit of time.
         reading.run()
     else:
-        thread.join(max(seconds, 0.0))
+        thread.join(min(max(seconds, 0.0), threading.TIMEOUT_MAX))
     if isinstance(reading.outcome, Exception):
         raise reading.outcome
     if reading.outcome is None:

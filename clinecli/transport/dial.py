@@ -131,7 +131,7 @@ def resolve(hop: Hop, limit: Deadline) -> list[str]:
         try:
             found = socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
             outcome.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
-        except (OSError, UnicodeError) as error:
+        except Exception as error:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
