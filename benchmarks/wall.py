@@ -11,8 +11,20 @@ from __future__ import annotations
 import json
 
 import link
-from measure import ASK, KEY, PROMPT, PYTHON, Contestant, compare, environment, head, in_turn
-from measure import found, rounds, wall
+from measure import (
+    ASK,
+    KEY,
+    PROMPT,
+    PYTHON,
+    Contestant,
+    compare,
+    environment,
+    found,
+    head,
+    in_turn,
+    rounds,
+    wall,
+)
 
 ROUND_TRIP = 0.05
 HTTPX = """

@@ -70,13 +70,12 @@ def _spellings(value: str) -> Iterator[str]:
     if len(value) < _SHORT_SECRET:
         yield rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
         return
-    import html
     import json
     from base64 import b64encode
     from urllib.parse import quote
 
     raw = value.encode("utf-8", "surrogateescape")
-    words = {value, quote(raw, safe=""), html.escape(value), json.dumps(value)[1:-1]}
+    words = {value, quote(raw, safe=""), _html(value), json.dumps(value)[1:-1]}
     for before in range(3):
         # Base64 packs three bytes into four characters: where the secret begins among them
         # decides its spelling, and the characters that it shares with its neighbours are left out.
@@ -85,6 +84,13 @@ def _spellings(value: str) -> Iterator[str]:
         last = len(encoded) - (1 if (before + len(raw)) % 3 else 0)
         words |= {encoded[first:last], encoded[first:last].translate(_URL_SAFE)}
     yield from map(re.escape, words)
+
+
+def _html(value: str) -> str:
+    """As `html.escape`, whose module takes 3 ms to import for its table of entities."""
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        value = value.replace(character, entity)
+    return value.replace("'", "&#x27;")
 
 
 _URL_SAFE = str.maketrans("+/", "-_")

@@ -122,11 +122,10 @@ class Transport:
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
         """Begin to connect, while the caller imports what it needs next.
 
-        CAs that a setting names are loaded before, since nothing is connected to for a bad one;
-        the system's meanwhile. Raises `TlsError` and `ConfigError`.
+        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
+        meanwhile. Raises `ConfigError`.
         """
-        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if self._ca_file or any(self._environ.get(name) for name in variables):
+        if self._ca_file:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
