@@ -113,7 +113,8 @@ def _build(name: str, spec: CommandSpec) -> Any:
         settings["allow_interspersed_args"] = False
     single = typer.Typer(**_PLAIN)
     help_text = f"{spec.summary}\n\n{spec.help}"
-    single.command(name, help=help_text, context_settings=settings)(command)
+    decorate = single.command(name, help=help_text, epilog=spec.epilog, context_settings=settings)
+    decorate(command)
     return typer.main.get_command(single)
 
 

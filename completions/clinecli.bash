@@ -43,7 +43,7 @@ _clinecli_describe() {
       case $2 in
         --port|--delay) takes='text' ;;
         --reply) takes='at-file' ;;
-        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error length html not-json redirect stall refuse' ;;
+        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error model length html not-json redirect stall refuse' ;;
         --replay) takes='file' ;;
       esac ;;
     completion)

@@ -11,8 +11,6 @@ from roff import blocks, bold, definition, inline, italic, lines, literal, to_ro
 from clinecli import __version__
 from clinecli.errors import ExitStatus
 from clinecli.flags.completion.parameters import (
-    CHECKS,
-    FAULTS,
     HELP,
     TOP,
     Parameter,
@@ -21,6 +19,7 @@ from clinecli.flags.completion.parameters import (
     own_parameters,
 )
 from clinecli.flags.table import COMMANDS
+from clinecli.flags.words import CHECKS, FAULTS
 
 # Of the last change to the prose: a page must not change from day to day.
 DATE = "2026-11-22"

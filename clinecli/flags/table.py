@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from clinecli.flags.words import FAULTS
 from clinecli.options import (
     DEFAULT_MODEL,
     ChatOptions,
@@ -117,7 +118,9 @@ MOCK: dict[str, Any] = {
     ),
     "reply": typer.Option("--reply", metavar="TEXT|@FILE", help="What to answer."),
     "fault": typer.Option(
-        "--fault", metavar="NAME[:N]", help="Fail the first N requests, or all. Repeatable."
+        "--fault",
+        metavar="NAME[:N]",
+        help="Fail the first N requests, or all; see Faults. Repeatable.",
     ),
     "replay": typer.Option("--replay", metavar="FILE", help="Serve recorded exchanges."),
 }
@@ -180,6 +183,7 @@ class CommandSpec(NamedTuple):
     flags: dict[str, Any]
     summary: str
     help: str = ""
+    epilog: str = ""
     leave_out: frozenset[str] = frozenset()
     passes_words: bool = False
 
@@ -221,6 +225,9 @@ COMMANDS: dict[str, CommandSpec] = {
         "Run a local double of the API.",
         "With COMMAND: run it against the mock and exit with its status. With --port: serve "
         "until interrupted; the first line on stdout is the base URL.",
+        epilog="\n".join(
+            ["\b", "Faults:", *(f"  {name:<16}  {what}" for name, what in FAULTS.items())]
+        ),
         passes_words=True,
     ),
     "completion": CommandSpec(

@@ -111,6 +111,8 @@ class MockApi:
             return FIXED[fault]
         _demand_key(call)
         body = read_request(call.body)
+        if not catalogue.knows(body["model"]) and scenario.faults.for_unknown_model():
+            raise Refused(404, f"model not found: {body['model']}")
         if fault is None and scenario.recordings:
             return self._recorded(scenario.recordings, call, path, stream=wants_stream(body))
         turn = make_turn(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from clinecli.flags.words import FAULTS
 from tests.helpers.mock_client import CHAT, ask, send
 from tests.helpers.support import CLI, no_traceback, run
 
@@ -249,6 +250,14 @@ def test_stdout_that_is_full_is_told(env: dict[str, str]) -> None:
 
 
 # Usage
+
+
+def test_help_explains_every_fault(env: dict[str, str]) -> None:
+    done = run(["mock", "--help"], env)
+    assert done.returncode == 0
+    table = done.stdout.decode().partition("Faults:\n")[2]
+    rows = dict(line.split(maxsplit=1) for line in table.splitlines())
+    assert rows == FAULTS
 
 
 @pytest.mark.parametrize(

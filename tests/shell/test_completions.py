@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from clinecli.doctor import checks as doctor
-from clinecli.flags.completion.parameters import CHECKS, FAULTS
 from clinecli.flags.table import COMMANDS
+from clinecli.flags.words import CHECKS, FAULTS
 from clinecli.mock.faults import NAMES
 from tests.helpers.support import no_traceback, run
 
