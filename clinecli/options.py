@@ -61,11 +61,13 @@ class ChatOptions(NamedTuple):
 
 
 class MockOptions(NamedTuple):
-    """Flags of `mock`. `delay` is in seconds per token; `fault` entries are `NAME[:N]`."""
+    """Flags of `mock`. `delay` is in seconds per token, `latency` in seconds per reply; `fault`
+    entries are `NAME[:N]`."""
 
     command: list[str] | None = None
     port: int | None = None
     delay: float = 0.0
+    latency: float = 0.0
     reply: str | None = None
     fault: list[str] | None = None
     replay: str | None = None

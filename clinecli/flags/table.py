@@ -116,6 +116,9 @@ MOCK: dict[str, Any] = {
     "delay": typer.Option(
         "--delay", metavar="SECONDS", min=0.0, help="Wait before each token.", show_default=False
     ),
+    "latency": typer.Option(
+        "--latency", metavar="SECONDS", min=0.0, help="Wait before each reply.", show_default=False
+    ),
     "reply": typer.Option("--reply", metavar="TEXT|@FILE", help="What to answer."),
     "fault": typer.Option(
         "--fault",

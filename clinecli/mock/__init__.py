@@ -40,18 +40,21 @@ def mock_server(options: MockOptions) -> MockServer:
     from clinecli.mock.faults import FaultPlan, parse_fault
     from clinecli.mock.server import MockServer
 
-    if not (math.isfinite(options.delay) and options.delay >= 0):
-        raise UsageError(f"--delay {options.delay:g} is not a number of seconds")
+    for name in ("delay", "latency"):
+        seconds: float = getattr(options, name)
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise UsageError(f"--{name} {seconds:g} is not a number of seconds")
     port = options.port or 0
     if not 0 <= port <= 65535:
         raise UsageError(f"--port {port} is not between 0 and 65535")
     scenario = Scenario(
         delay=options.delay,
+        latency=options.latency,
         reply=_reply(options.reply),
         faults=FaultPlan(map(parse_fault, options.fault or [])),
         recordings=_recordings(options.replay),
     )
-    return MockServer(MockApi(scenario), port)
+    return MockServer(MockApi(scenario), port).start()
 
 
 def _reply(given: str | None) -> str | None:

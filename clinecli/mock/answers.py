@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from clinecli.jsontext import dumps
@@ -20,7 +20,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """A whole answer. `missing` bytes are announced by its length and never sent."""
+    """A whole answer, after `delay` seconds. `missing` bytes are announced and never sent."""
 
     data: bytes
     status: int = 200
@@ -32,11 +32,13 @@ class Body:
 
 @dataclass(frozen=True)
 class Stream:
-    """An answer sent event by event."""
+    """An answer sent event by event. Its head is sent after `delay` seconds."""
 
     events: Iterable[Event]
     status: int = 200
     content_type: str = "text/event-stream"
+    headers: Headers = (("Cache-Control", "no-cache"),)
+    delay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ def enveloped(data: Any) -> Body:
 def sse_event(document: Any, delay: float = 0.0) -> Event:
     """A JSON document as one event."""
     return Event(b"data: " + dumps(document) + b"\n\n", delay)
+
+
+def later(answer: Answer, seconds: float) -> Answer:
+    """The same answer, that much later."""
+    if not seconds or isinstance(answer, Silence):
+        return answer
+    return replace(answer, delay=answer.delay + seconds)
 
 
 DONE_EVENT = Event(b"data: [DONE]\n\n")

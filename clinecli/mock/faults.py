@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -116,7 +115,6 @@ class FaultPlan:
     """Which fault strikes which request. Several take their turns in the order they were given."""
 
     def __init__(self, faults: Iterable[tuple[str, int | None]] = ()) -> None:
-        self._lock = threading.Lock()
         self._armed = [_Armed(name, math.inf if times is None else times) for name, times in faults]
 
     def for_chat(self) -> str | None:
@@ -151,11 +149,10 @@ class FaultPlan:
         return any(armed.name == name and armed.left == math.inf for armed in self._armed)
 
     def _take(self, matches: Callable[[str], bool]) -> str | None:
-        with self._lock:
-            for armed in self._armed:
-                if armed.left > 0 and matches(armed.name):
-                    armed.left -= 1
-                    return armed.name
+        for armed in self._armed:
+            if armed.left > 0 and matches(armed.name):
+                armed.left -= 1
+                return armed.name
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -121,18 +120,16 @@ class Recordings:
     """The exchanges of a file, handed out in order; the last of each kind repeats."""
 
     def __init__(self, exchanges: Iterable[Exchange]) -> None:
-        self._lock = threading.Lock()
         self._queues: dict[tuple[str, str], list[Exchange]] = {}
         for exchange in reversed(list(exchanges)):
             self._queues.setdefault((exchange.method, exchange.path), []).append(exchange)
 
     def take(self, method: str, path: str) -> Exchange | None:
         """The next exchange for a method and path; None when none was recorded."""
-        with self._lock:
-            queue = self._queues.get((method, path))
-            if not queue:
-                return None
-            return queue.pop() if len(queue) > 1 else queue[0]
+        queue = self._queues.get((method, path))
+        if not queue:
+            return None
+        return queue.pop() if len(queue) > 1 else queue[0]
 
 
 _FIELDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (

@@ -261,5 +261,5 @@ def whole_answer(turn: Turn, document: dict[str, Any], *, cut: bool = False) -> 
     """A non-streaming reply after the time that its tokens take; `cut` leaves out its half."""
     data = dumps(document)
     missing = len(data) // 2 if cut else 0
-    delay = turn.delay * len(turn.tokens)
+    delay = turn.delay * len(turn.tokens) if turn.delay else 0.0
     return Body(data[: len(data) - missing], delay=delay, missing=missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import select
 import socket
@@ -361,6 +362,31 @@ def test_delay_holds_a_whole_reply_back() -> None:
         assert client.recv(65536) == b""
 
 
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        ([], ask(stream=False)),
+        ([], ask()),
+        (["overload"], ask()),
+        (["empty-reply"], ask()),
+        ([], b"{"),
+    ],
+    ids=["whole", "streamed", "fault", "shaped-fault", "refused"],
+)
+def test_latency_comes_before_every_reply(fault: list[str], body: Any) -> None:
+    options = MockOptions(latency=3600.0, fault=fault)
+    with mock_server(options) as server, raw_socket(server.base_url) as client:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        client.sendall(
+            b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Authorization: Bearer k\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data)
+        )
+        assert send(server.base_url, "/users/me").status == 200
+        assert select.select([client], [], [], 0.2)[0] == []
+        server.close()
+        assert client.recv(65536) == b""
+
+
 def test_connection_is_kept_alive_through_replies_and_errors(url: str) -> None:
     with closing(connect(url)) as connection:
         connection.connect()
@@ -505,6 +531,7 @@ def test_port_that_was_closed_can_be_had_again() -> None:
     [
         (MockOptions(delay=-1.0), "--delay"),
         (MockOptions(delay=float("nan")), "--delay"),
+        (MockOptions(latency=float("inf")), "--latency"),
         (MockOptions(port=65536), "--port 65536"),
         (MockOptions(reply="@/nonexistent/reply"), "cannot read /nonexistent/reply"),
         (MockOptions(reply="@"), "cannot read"),
