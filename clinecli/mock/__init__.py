@@ -23,19 +23,24 @@ def run(options: MockOptions) -> int:
     """
     if not options.command and options.port is None:
         raise UsageError("mock needs a command to run or a port to serve on", hint=_FORMS)
-    with mock_server(options) as server:
+    with _listen(options) as server:
         if not options.command:
-            _serve(server.base_url)
+            _serve(server.start().base_url)
         from clinecli.mock.wrapper import run_command
 
-        return run_command(options.command, server.base_url)
+        return run_command(options.command, server)
 
 
 def mock_server(options: MockOptions) -> MockServer:
-    """A server as the flags describe it, already listening: a context manager that closes it.
+    """A server as the flags describe it, started: a context manager that closes it.
 
     Raises `UsageError`.
     """
+    return _listen(options).start()
+
+
+def _listen(options: MockOptions) -> MockServer:
+    """A server that listens but does not answer yet. Raises `UsageError`."""
     from clinecli.mock.api import MockApi, Scenario
     from clinecli.mock.faults import FaultPlan, parse_fault
     from clinecli.mock.server import MockServer
@@ -54,7 +59,7 @@ def mock_server(options: MockOptions) -> MockServer:
         faults=FaultPlan(map(parse_fault, options.fault or [])),
         recordings=_recordings(options.replay),
     )
-    return MockServer(MockApi(scenario), port).start()
+    return MockServer(MockApi(scenario), port)
 
 
 def _reply(given: str | None) -> str | None:

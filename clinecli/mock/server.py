@@ -59,6 +59,8 @@ class MockServer:
         self.loop.stop()
         if self._thread.ident:
             self._thread.join()
+        else:
+            self.loop.close()
         self._listener.close()
 
     # What the connections need

@@ -6,9 +6,11 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,91 @@ def read_until(fd: int, mark: bytes) -> bytes:
         assert select.select([fd], [], [], 60)[0], seen
         seen += os.read(fd, 4096)
     return seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do it")
+def test_the_command_does_not_outlive_a_mock_that_is_killed(env: dict[str, str]) -> None:
+    stubborn = [PYTHON, "-c", WAIT, "SIGTERM", "SIGHUP", "SIGINT"]
+    with start(["--", *stubborn], env) as wrapper:
+        assert wrapper.stdout
+        assert wrapper.stdout.readline() == b"ready\n"
+        wrapper.kill()
+        # The pipe ends when the last process that has it does.
+        assert wrapper.communicate(timeout=60) == (b"", b"")
+
+
+SPAWN = """
+import signal, subprocess, sys
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    print(number.name, signal.getsignal(number) == signal.SIG_DFL)
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_the_command_starts_with_signals_as_they_were(env: dict[str, str]) -> None:
+    done = run(["mock", "--", PYTHON, "-c", SPAWN], env)
+    # Python itself has a handler of its own for SIGINT.
+    assert done.stdout == b"SIGTERM True\nSIGHUP True\nSIGINT False\nset()\n"
+
+
+# Without an installed program
+
+
+def without_clinecli(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """An environment whose PATH finds a shell, but no clinecli."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "env"):
+        program = shutil.which(name)
+        assert program
+        (tools / name).symlink_to(program)
+    return {**env, "PATH": str(tools)}
+
+
+def test_clinecli_is_found_when_it_runs_as_a_module(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    for command in (["clinecli", "ask", "hi"], ["sh", "-c", "clinecli ask hi"]):
+        done = run(["mock", "--", *command], env)
+        no_traceback(done)
+        assert (done.returncode, done.stdout) == (
+            0,
+            b"The mock read 2 characters, 1 word. The message is: hi\n",
+        )
+
+
+def test_own_directory_is_the_last_of_the_path(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    done = run(["mock", "--", "sh", "-c", 'echo "$PATH"'], env)
+    own = sysconfig.get_path("scripts")
+    assert done.stdout.decode() == f"{env['PATH']}:{own}\n"
+
+
+def test_a_path_that_finds_clinecli_is_left_alone(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    other = tmp_path / "tools" / "clinecli"
+    other.write_text("#!/bin/sh\necho another\n")
+    other.chmod(0o755)
+    done = run(["mock", "--", "sh", "-c", 'echo "$PATH"; clinecli'], env)
+    assert done.stdout.decode() == f"{env['PATH']}\nanother\n"
+
+
+def test_a_directory_of_that_name_is_no_program(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    (tmp_path / "tools" / "clinecli").mkdir()
+    assert run(["mock", "--", "clinecli", "--version"], env).returncode == 0
+
+
+def test_a_checkout_that_is_not_installed_runs_itself(env: dict[str, str], tmp_path: Path) -> None:
+    """A Python that has the libraries but no program of that name."""
+    env = without_clinecli(env, tmp_path)
+    script = (
+        "import runpy, sys, sysconfig\n"
+        "sysconfig.get_path = lambda *_: '/nonexistent'\n"
+        "sys.argv = ['clinecli', 'mock', '--', 'clinecli', 'ask', 'hi']\n"
+        "runpy.run_module('clinecli', run_name='__main__')\n"
+    )
+    done = subprocess.run([PYTHON, "-c", script], env=env, capture_output=True, check=False)
+    assert (done.returncode, b"The message is: hi" in done.stdout) == (0, True), done.stderr
 
 
 # Alone
