@@ -11,24 +11,24 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clinecli.flags.words import FAULTS
-from tests.helpers.mock_client import CHAT, ask, send
-from tests.helpers.support import CLI, no_traceback, run
+from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, send
+from tests.helpers.process import CLI, no_traceback, run, started
 
 PYTHON = sys.executable
 SHOW = "import json, os, sys; print(json.dumps(dict(os.environ)))"
 
 
-def start(arguments: list[str], env: dict[str, str], **options: Any) -> subprocess.Popen[bytes]:
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    wrapper: subprocess.Popen[bytes]
-    wrapper = subprocess.Popen([*CLI, "mock", *arguments], env=env, **(pipes | options))
-    return wrapper
+def start(
+    arguments: list[str], env: dict[str, str], **options: Any
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return started([*CLI, "mock", *arguments], env, **options)
 
 
 # Around a command
@@ -334,6 +334,24 @@ def test_stdout_that_is_full_is_told(env: dict[str, str]) -> None:
     with Path("/dev/full").open("wb") as full, start(["--port", "0"], env, stdout=full) as server:
         _, err = server.communicate(timeout=60)
     assert (server.returncode, b"cannot write to stdout" in err) == (1, True)
+
+
+def test_more_connections_than_descriptors_are_served_in_turn(env: dict[str, str]) -> None:
+    script = 'ulimit -n 40; exec "$@"'
+    command = ["sh", "-c", script, "sh", *CLI, "mock", "--port", "0"]
+    with started(command, env) as mock:
+        assert mock.stdout
+        url = mock.stdout.readline().decode().strip()
+        clients = [raw_socket(url) for _ in range(60)]
+        for client in clients:
+            client.sendall(raw_post(ask(stream=False)))
+        for client in clients:
+            # Those at the end of the queue have their turn when the first ones have gone.
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            client.close()
+        mock.terminate()
+        _, err = mock.communicate(timeout=60)
+    assert err == b""
 
 
 # Usage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ from clinecli.mock import mock_server
 from clinecli.mock.request import MAX_BODY
 from clinecli.options import MockOptions
 from tests.helpers.mock_client import ask, raw_post, raw_socket, read_all, send
-from tests.helpers.support import CLI
 
 HEAD = b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\n"
 
@@ -134,21 +132,3 @@ def test_a_client_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
         data = read_all(slow)
     assert data.count(b'"content":') == 400_000
     assert data.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
-
-
-def test_more_connections_than_descriptors_are_served_in_turn(env: dict[str, str]) -> None:
-    script = 'ulimit -n 40; exec "$@"'
-    command = ["sh", "-c", script, "sh", *CLI, "mock", "--port", "0"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as mock:
-        assert mock.stdout
-        url = mock.stdout.readline().decode().strip()
-        clients = [raw_socket(url) for _ in range(60)]
-        for client in clients:
-            client.sendall(raw_post(ask(stream=False)))
-        for client in clients:
-            # Those at the end of the queue have their turn when the first ones have gone.
-            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
-            client.close()
-        mock.terminate()
-        _, err = mock.communicate(timeout=60)
-    assert err == b""
