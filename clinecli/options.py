@@ -71,6 +71,8 @@ class MockOptions(NamedTuple):
     reply: str | None = None
     fault: list[str] | None = None
     replay: str | None = None
+    replay_speed: float | None = None
+    strict: bool = False
 
 
 class ModelsOptions(NamedTuple):

@@ -126,6 +126,14 @@ MOCK: dict[str, Any] = {
         help="Fail the first N requests, or all; see Faults. Repeatable.",
     ),
     "replay": typer.Option("--replay", metavar="FILE", help="Serve recorded exchanges."),
+    "replay_speed": typer.Option(
+        "--replay-speed",
+        metavar="FACTOR",
+        help="Serve them so many times as fast; inf for no waits. [default: 1]",
+    ),
+    "strict": typer.Option(
+        "--strict", help="Refuse what was not recorded, and end with status 9 then."
+    ),
 }
 
 

@@ -32,13 +32,17 @@ class Body:
 
 @dataclass(frozen=True)
 class Stream:
-    """An answer sent event by event. Its head is sent after `delay` seconds."""
+    """An answer sent event by event. Its head is sent after `delay` seconds.
+
+    `cut` is for one that breaks off after its events, without the end of the transfer.
+    """
 
     events: Iterable[Event]
     status: int = 200
     content_type: str = "text/event-stream"
-    headers: Headers = (("Cache-Control", "no-cache"),)
+    headers: Headers = ()
     delay: float = 0.0
+    cut: bool = False
 
 
 @dataclass(frozen=True)

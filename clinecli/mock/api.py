@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from clinecli.mock import catalogue
 from clinecli.mock.answers import Answer, Body, enveloped, json_body, later
 from clinecli.mock.faults import FIXED, SHAPED, FaultPlan
-from clinecli.mock.replay import Recordings
+from clinecli.mock.recording import Exchange
+from clinecli.mock.replay import Recordings, answer_of
 from clinecli.mock.replies import (
     Refused,
     full_answer,
@@ -29,13 +30,17 @@ _BEARER = re.compile(r"Bearer +\S", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the user wants of the mock; `delay` is in seconds per token, `latency` per reply."""
+    """What the user wants of the mock; `delay` is in seconds per token, `latency` per reply.
+
+    Recordings are served `speed` times as fast as they were made.
+    """
 
     delay: float = 0.0
     latency: float = 0.0
     reply: str | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
     recordings: Recordings | None = None
+    speed: float = 1.0
 
 
 class _Route(NamedTuple):
@@ -87,6 +92,17 @@ class MockApi:
         self.scenario = scenario
         self._reply_numbers = itertools.count(1)
 
+    @property
+    def faults(self) -> FaultPlan:
+        """Which requests and connections fail."""
+        return self.scenario.faults
+
+    @property
+    def misses(self) -> list[str]:
+        """What was asked of a strict recording and is not in it."""
+        recordings = self.scenario.recordings
+        return recordings.misses if recordings else []
+
     def answer(self, request: Request) -> Answer:
         """The answer to a request, whatever it is."""
         is_chat = request.path == _CHAT and request.method == "POST"
@@ -102,11 +118,11 @@ class MockApi:
         if fault in FIXED:
             return FIXED[fault]
         _demand_key(request)
+        if fault is None and scenario.recordings:
+            return self._recorded_chat(scenario.recordings, request)
         body = read_request(request.body)
         if not catalogue.knows(body["model"]) and scenario.faults.for_unknown_model():
             raise Refused(404, f"model not found: {body['model']}")
-        if fault is None and scenario.recordings:
-            return self._recorded(scenario.recordings, request, stream=wants_stream(body))
         turn = make_turn(
             body,
             id=f"gen-mock-{next(self._reply_numbers):06d}",
@@ -125,7 +141,9 @@ class MockApi:
         if self.scenario.recordings:
             if needs_key:
                 _demand_key(request)
-            return self._recorded(self.scenario.recordings, request, stream=True)
+            recordings = self.scenario.recordings
+            exchange = recordings.same(request) or recordings.next(request)
+            return self._replayed(recordings, request, exchange, stream=True)
         allowed = "POST" if path == _CHAT else "GET"
         if route is None and path != _CHAT:
             raise Refused(404, f"no such endpoint: {path}")
@@ -136,13 +154,26 @@ class MockApi:
             _demand_key(request)
         return route.answer(self.scenario, owner)
 
-    def _recorded(self, recordings: Recordings, request: Request, *, stream: bool) -> Answer:
-        # A recorded path may have a query, and then it is part of what was asked.
-        exchange = recordings.take(request.method, request.target)
-        exchange = exchange or recordings.take(request.method, request.path)
+    def _recorded_chat(self, recordings: Recordings, request: Request) -> Answer:
+        exchange = recordings.same(request)
+        stream = True
+        try:
+            stream = wants_stream(read_request(request.body))
+        except Refused:
+            # The API looks at key, credit and limits first, and at the message then.
+            exchange = exchange or recordings.refusal(request)
+            if exchange is None:
+                raise
+        exchange = exchange or recordings.next(request)
+        return self._replayed(recordings, request, exchange, stream=stream)
+
+    def _replayed(
+        self, recordings: Recordings, request: Request, exchange: Exchange | None, *, stream: bool
+    ) -> Answer:
         if exchange is None:
-            raise Refused(404, f"no recorded exchange for {request.method} {request.path}")
-        return exchange.answer(stream=stream, delay=self.scenario.delay)
+            raise Refused(404, recordings.miss(request), code="not_recorded")
+        delay, speed = self.scenario.delay, self.scenario.speed
+        return answer_of(exchange, stream=stream, delay=delay, speed=speed)
 
 
 def _find(path: str) -> tuple[_Route | None, str]:

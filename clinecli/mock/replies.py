@@ -73,9 +73,11 @@ class Turn:
 class Refused(Exception):
     """A request that breaks the API's rules; `answer` says which."""
 
-    def __init__(self, status: int, message: str, *, headers: Headers = ()) -> None:
+    def __init__(
+        self, status: int, message: str, *, headers: Headers = (), **fields: object
+    ) -> None:
         super().__init__(message)
-        self.answer: Body = error_body(status, message, headers=headers)
+        self.answer: Body = error_body(status, message, headers=headers, **fields)
 
 
 # The second is its newer name, which some models insist on.

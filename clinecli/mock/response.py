@@ -51,14 +51,15 @@ class Responder:
         # HTTP/1.0 knows no chunks: there the end of the connection ends the stream.
         chunked = not request.http_1_0
         stays = request.keeps_alive and chunked
-        framing: Headers = (("Transfer-Encoding", "chunked"),) if chunked else ()
+        framing: Headers = (("Cache-Control", "no-cache"),)
+        framing += (("Transfer-Encoding", "chunked"),) if chunked else ()
         headers = (*stream.headers, *framing, *_persistence(request, stays=stays))
         head = self._head(stream.status, stream.content_type, headers)
-        end = connection.finish if stays else connection.hang_up
+        end = connection.finish if stays and not stream.cut else connection.hang_up
         if request.method == "HEAD":
             connection.send(head, end)
             return
-        events = _chunks(stream.events) if chunked else iter(stream.events)
+        events = _chunks(stream.events, cut=stream.cut) if chunked else iter(stream.events)
         connection.send(head, partial(self._pump, connection, events, end))
 
     def _pump(self, connection: Connection, events: Iterator[Event], end: Callback) -> None:
@@ -101,7 +102,8 @@ def _persistence(request: Request, *, stays: bool) -> Headers:
     return (("Connection", "keep-alive"),) if request.http_1_0 else ()
 
 
-def _chunks(events: Iterable[Event]) -> Iterator[Event]:
+def _chunks(events: Iterable[Event], *, cut: bool) -> Iterator[Event]:
     for data, delay in events:
         yield Event(b"%x\r\n%b\r\n" % (len(data), data), delay)
-    yield _LAST_CHUNK
+    if not cut:
+        yield _LAST_CHUNK

@@ -7,11 +7,12 @@ import struct
 import sys
 import threading
 from contextlib import suppress
+from typing import Protocol
 
 from clinecli.errors import UsageError
 from clinecli.mock.answers import Answer, error_body
-from clinecli.mock.api import MockApi
 from clinecli.mock.connection import Connection
+from clinecli.mock.faults import FaultPlan
 from clinecli.mock.loop import READ, Loop
 from clinecli.mock.request import Malformed, Request
 from clinecli.mock.response import Responder
@@ -27,15 +28,26 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _UNREADABLE = Request("", "", {"connection": "close"})
 
 
+class Api(Protocol):
+    """What the server asks for answers."""
+
+    @property
+    def faults(self) -> FaultPlan:
+        """Which connections are not let through."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request, whatever it is."""
+
+
 class MockServer:
     """The mock API: it listens from the moment it is made, and answers once it is started.
 
     A context manager that closes it. Raises `UsageError` when the port cannot be had.
     """
 
-    def __init__(self, api: MockApi, port: int = 0) -> None:
+    def __init__(self, api: Api, port: int = 0) -> None:
         self._api = api
-        self._deaf = api.scenario.faults.refuses_all
+        self._deaf = api.faults.refuses_all
         self._listener = _listen(port, deaf=self._deaf)
         self.base_url = f"http://{HOST}:{self._listener.getsockname()[1]}"
         self.loop = Loop(_report)
@@ -106,7 +118,7 @@ class MockServer:
             except OSError:
                 self._pause()
                 return
-            if self._api.scenario.faults.for_connection():
+            if self._api.faults.for_connection():
                 with sock:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             else:

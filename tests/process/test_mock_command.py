@@ -354,6 +354,40 @@ def test_more_connections_than_descriptors_are_served_in_turn(env: dict[str, str
     assert err == b""
 
 
+# Recordings
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    file = tmp_path / "recording.json"
+    reply = {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}]}
+    exchange = {"method": "POST", "path": f"/api/v1{CHAT}", "status": 200, "response": reply}
+    asked = {"model": "m/x", "messages": [{"role": "user", "content": "France?"}]}
+    file.write_text(json.dumps([exchange | {"request": asked}]))
+    return str(file)
+
+
+def test_strict_is_no_matter_while_all_was_recorded(env: dict[str, str], recording: str) -> None:
+    command = ["mock", "--replay", recording, "--strict", "--"]
+    done = run([*command, *CLI, "ask", "-m", "m/x", "France?"], env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"Paris\n", b"")
+
+
+@pytest.mark.parametrize(("after", "status"), [("", 9), ("; true", 9), ("; exit 3", 3)])
+def test_strict_ends_with_a_failure(
+    env: dict[str, str], recording: str, after: str, status: int
+) -> None:
+    ask_spain = f'"$0" -m clinecli ask -q -m m/x Spain?{after}'
+    command = ["mock", "--replay", recording, "--strict", "--", "sh", "-c", ask_spain, PYTHON]
+    done = run(command, env)
+    no_traceback(done)
+    assert (done.returncode, done.stdout) == (status, b"")
+    difference = 'messages[0].content is "France?" there and "Spain?" here'
+    # Told by the client, and then by the mock.
+    assert done.stderr.decode().count(difference) == 2
+    assert b"clinecli: error: --strict: this was not recorded" in done.stderr
+
+
 # Usage
 
 
@@ -375,6 +409,7 @@ def test_help_explains_every_fault(env: dict[str, str]) -> None:
         (["--reply", "@/nonexistent", "--", "true"], "cannot read /nonexistent"),
         (["--replay", "/dev/null", "--", "true"], "/dev/null is not JSON"),
         (["--delay", "nan", "--", "true"], "--delay"),
+        (["--strict", "--", "true"], "--strict is for recordings"),
     ],
 )
 def test_usage_errors(env: dict[str, str], arguments: list[str], message: str) -> None:
