@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clinecli.chat.codec import DONE, decode_chunk
-from clinecli.chat.reply import Reply
+from clinecli.chat.reply import Event, Reply
 from clinecli.chat.sse import SSEDecoder
 from clinecli.jsontext import InvalidJson, dumps, loads
 from clinecli.mock.answers import Body
@@ -33,7 +33,7 @@ def fold(body: bytes, delay: float = 0.0) -> Body:
             return Body(data)
         first = first or loads(data)
         error = _error_of(loads(data)) if delta.error else error
-        reply.add(delta)
+        reply.add(Event(data, delta))
         reasoning.append(delta.reasoning)
     document = _document(reply, "".join(reasoning), first.get("created"), error)
     data = dumps(document)

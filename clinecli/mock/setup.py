@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from clinecli.errors import UsageError
+from clinecli.jsontext import parse_json
 from clinecli.mock.api import MockApi, Scenario
 from clinecli.mock.faults import FaultPlan, parse_fault
 from clinecli.mock.recording import read_exchanges
 from clinecli.mock.replay import Recordings
 from clinecli.options import MockOptions
-from clinecli.streams.files import decode_text, parse_json, read_text
+from clinecli.streams.files import read_text
+from clinecli.text import decode_text
 
 
 def make_api(options: MockOptions) -> MockApi:
