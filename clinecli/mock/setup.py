@@ -10,7 +10,7 @@ from clinecli.mock.api import MockApi, Scenario
 from clinecli.mock.faults import FaultPlan, parse_fault
 from clinecli.mock.recording import read_exchanges
 from clinecli.mock.replay import Recordings
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from clinecli.streams.files import read_text
 from clinecli.text import decode_text
 

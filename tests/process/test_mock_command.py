@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from clinecli.flags.words import FAULTS
+from clinecli.options.mock import FAULTS
 from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, send
 from tests.helpers.process import CLI, no_traceback, run, started
 
@@ -394,7 +394,7 @@ def test_strict_ends_with_a_failure(
 def test_help_explains_every_fault(env: dict[str, str]) -> None:
     done = run(["mock", "--help"], env)
     assert done.returncode == 0
-    table = done.stdout.decode().partition("Faults:\n")[2]
+    table = done.stdout.decode().partition("\n--fault:\n")[2].partition("\n\n")[0]
     rows = dict(line.split(maxsplit=1) for line in table.splitlines())
     assert rows == FAULTS
 

@@ -13,7 +13,7 @@ import pytest
 
 from clinecli.mock import mock_server
 from clinecli.mock.request import MAX_BODY
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.mock_client import ask, raw_post, raw_socket, read_all, send
 
 HEAD = b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\n"
