@@ -20,6 +20,10 @@ def run(options: MockOptions) -> int:
     Raises `UsageError` for bad flags, unreadable input and a port that cannot be had, and
     `RejectedError` when all was well but for a request that a strict recording lacks.
     """
+    if options.record is not None:
+        from clinecli.mock.record import record
+
+        return record(options)
     from clinecli.mock.server import MockServer
     from clinecli.mock.setup import make_api
 

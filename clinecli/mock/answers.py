@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from clinecli.jsontext import dumps
 
@@ -50,7 +50,34 @@ class Silence:
     """No answer at all, for as long as the client stays."""
 
 
-Answer = Body | Stream | Silence
+class Relay(Protocol):
+    """Takes an answer from the thread that makes it, step by step. Each step returns when the
+    client has been sent it, and raises `ConnectionError` when the client has gone."""
+
+    def head(self, status: int, content_type: str, headers: Headers) -> None:
+        """How the answer begins."""
+
+    def data(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    def end(self) -> None:
+        """The answer is whole."""
+
+    def cut(self) -> None:
+        """The answer breaks off."""
+
+    def instead(self, body: Body) -> None:
+        """Another answer, where none has begun."""
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """An answer that is made as it is sent, by a function in a thread of its own."""
+
+    make: Callable[[Relay], None]
+
+
+Answer = Body | Stream | Silence | Relayed
 
 
 def json_body(document: Any, status: int = 200, headers: Headers = ()) -> Body:
@@ -76,9 +103,9 @@ def sse_event(document: Any, delay: float = 0.0) -> Event:
 
 def later(answer: Answer, seconds: float) -> Answer:
     """The same answer, that much later."""
-    if not seconds or isinstance(answer, Silence):
-        return answer
-    return replace(answer, delay=answer.delay + seconds)
+    if seconds and isinstance(answer, Body | Stream):
+        return replace(answer, delay=answer.delay + seconds)
+    return answer
 
 
 DONE_EVENT = Event(b"data: [DONE]\n\n")

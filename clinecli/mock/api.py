@@ -171,7 +171,7 @@ class MockApi:
         self, recordings: Recordings, request: Request, exchange: Exchange | None, *, stream: bool
     ) -> Answer:
         if exchange is None:
-            raise Refused(404, recordings.miss(request), code="not_recorded")
+            raise Refused(*recordings.miss(request), code="not_recorded")
         delay, speed = self.scenario.delay, self.scenario.speed
         return answer_of(exchange, stream=stream, delay=delay, speed=speed)
 

@@ -12,6 +12,8 @@ _WIDTH = 60
 # How much of what two texts share is shown before the place where they part.
 _SHARED = 20
 _DEEPEST = 50
+# How much of two texts is looked at to tell how alike they are.
+_COMPARED = 300
 _MISSING = object()
 
 
@@ -39,6 +41,17 @@ def differences(there: Any, here: Any, path: str = "", depth: int = 0) -> Iterat
             yield from differences(a, b, f"{path}[{index}]", depth + 1)
     elif there != here or isinstance(there, bool) != isinstance(here, bool):
         yield Difference(path, there, here)
+
+
+def distance(found: list[Difference]) -> tuple[int, float]:
+    """How far two values are apart: by the number of differences, then by how alike the texts
+    are that differ first."""
+    from difflib import SequenceMatcher
+
+    if found and isinstance(found[0].there, str) and isinstance(found[0].here, str):
+        there, here = found[0].there[:_COMPARED], found[0].here[:_COMPARED]
+        return len(found), -SequenceMatcher(None, there, here).ratio()
+    return len(found), 0.0
 
 
 def describe(found: list[Difference]) -> str:

@@ -42,11 +42,11 @@ class Loop:
     """Calls back when a socket is ready or a time has come, all in the thread that runs it.
 
     `soon` and `stop` may be called from any thread. An exception of a callback goes to
-    `on_error` and ends nothing else.
+    `report` and ends nothing else.
     """
 
-    def __init__(self, on_error: Callable[[Exception], None]) -> None:
-        self._on_error = on_error
+    def __init__(self, report: Callable[[Exception], None]) -> None:
+        self.report = report
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
@@ -118,7 +118,7 @@ class Loop:
         try:
             callback(*arguments)
         except Exception as error:
-            self._on_error(error)
+            self.report(error)
 
     def _drain(self, _events: int) -> None:
         with suppress(BlockingIOError):

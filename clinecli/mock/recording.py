@@ -7,7 +7,7 @@ import math
 from typing import Any, NamedTuple
 
 from clinecli.errors import UsageError
-from clinecli.jsontext import InvalidJson, dumps, loads
+from clinecli.jsontext import InvalidJson, dumps, loads, loads_exact
 
 _STREAM_STARTS = (b"data:", b"event:", b":")
 _HINT = (
@@ -53,16 +53,21 @@ class Exchange(NamedTuple):
         """Whether the body is an event stream, which not every server labels as one."""
         return "event-stream" in self.content_type or self.body.startswith(_STREAM_STARTS)
 
+    @property
+    def total_seconds(self) -> float:
+        """How long the answer took, from the request to its end."""
+        return self.seconds + sum(seconds for seconds, _ in self.chunks)
+
     def as_dict(self) -> dict[str, Any]:
         """The exchange as JSON has it; what says nothing is left out."""
         response, encoding = _response(self)
         optional = {
             "retryAfter": self.retry_after,
-            "encoding": encoding,
+            "encoding": encoding or None,
             "request": self.request,
-            "seconds": round(self.seconds, 4),
-            "chunks": [[round(seconds, 4), size] for seconds, size in self.chunks],
-            "cut": self.cut,
+            "seconds": round(self.seconds, 4) or None,
+            "chunks": [[round(seconds, 4), size] for seconds, size in self.chunks] or None,
+            "cut": self.cut or None,
         }
         return {
             "method": self.method,
@@ -70,7 +75,7 @@ class Exchange(NamedTuple):
             "status": self.status,
             "contentType": self.content_type,
             "response": response,
-        } | {key: value for key, value in optional.items() if value}
+        } | {key: value for key, value in optional.items() if value is not None}
 
 
 def read_exchanges(document: Any, name: str) -> list[Exchange]:
@@ -192,8 +197,8 @@ def _response(exchange: Exchange) -> tuple[Any, str]:
     """A body as recordings have it, and its encoding where it needs one."""
     if not exchange.is_stream and not exchange.cut:
         try:
-            document = loads(exchange.body)
-        except InvalidJson:
+            document = loads_exact(exchange.body.decode())
+        except ValueError:
             document = None
         if isinstance(document, dict | list):
             return document, ""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clinecli.mock.answers import Answer, Body, Event, Headers, Stream, error_body, later
-from clinecli.mock.difference import describe, differences
+from clinecli.mock.difference import describe, differences, distance
 from clinecli.mock.fold import fold
 from clinecli.mock.recording import Exchange, body_value
 from clinecli.mock.request import Request
@@ -42,7 +42,7 @@ def answer_of(exchange: Exchange, *, stream: bool, delay: float, speed: float) -
     if exchange.retry_after:
         headers = (("Retry-After", exchange.retry_after),)
     status, content_type = exchange.status, exchange.content_type
-    total = (exchange.seconds + sum(seconds for seconds, _ in exchange.chunks)) / speed
+    total = exchange.total_seconds / speed
     if exchange.is_stream and status == 200 and not stream:
         return later(fold(exchange.body, 0.0 if exchange.chunks else delay), total)
     if not exchange.is_stream and not exchange.cut:
@@ -105,12 +105,13 @@ class Recordings:
         exchange = self._exchanges[queue[-1] if index is None else index] if queue else None
         return exchange if exchange and exchange.status in _BEFORE_THE_MESSAGE else None
 
-    def miss(self, request: Request) -> str:
-        """What a request that was not recorded is told, and how it differs from the nearest."""
-        text = self._describe(request)
+    def miss(self, request: Request) -> tuple[int, str]:
+        """Status and message for a request that was not recorded: how it differs from the
+        nearest one of the same path, if there is any."""
+        status, text = self._describe(request)
         if self._strict:
             self.misses.append(text)
-        return text
+        return status, text
 
     def _queue(self, request: Request) -> deque[int] | None:
         return next(filter(None, map(self._by_path.get, _asked(request))), None)
@@ -123,7 +124,7 @@ class Recordings:
         self._used.add(queue[0])
         return self._exchanges[queue[0]]
 
-    def _describe(self, request: Request) -> str:
+    def _describe(self, request: Request) -> tuple[int, str]:
         what = f"{request.method} {request.target}"
         body = _undelivered(body_value(request.body))
         candidates = (
@@ -136,12 +137,13 @@ class Recordings:
             for recorded, number in itertools.islice(candidates, _COMPARED)
         ]
         if near:
-            found, number = min(near, key=lambda each: len(each[0]))
+            found, number = min(near, key=lambda each: distance(each[0]))
             how = describe(found) or "the spelling of a number differs"
-            return f"this was not recorded: {what}; exchange {number} is nearest: {how}"
+            return 400, f"this was not recorded: {what}; exchange {number} is nearest: {how}"
         names = list(dict.fromkeys(f"{each.method} {each.path}" for each in self._exchanges))
         more = ", …" if len(names) > _NAMED else ""
-        return f"no recorded exchange for {what}; there are {', '.join(names[:_NAMED])}{more}"
+        listed = ", ".join(names[:_NAMED]) + more
+        return 404, f"no recorded exchange for {what}; there are {listed}"
 
 
 def _asked(request: Request) -> list[tuple[str, str]]:

@@ -23,7 +23,9 @@ NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
-def command_environment(environment: Mapping[str, str], base_url: str) -> dict[str, str]:
+def command_environment(
+    environment: Mapping[str, str], base_url: str, key: str = KEY
+) -> dict[str, str]:
     """The user's environment with the mock in the place of the API."""
     given = [environment.get(name, "") for name in ("NO_PROXY", "no_proxy")]
     entries = [entry.strip() for value in given for entry in value.split(",")]
@@ -31,7 +33,7 @@ def command_environment(environment: Mapping[str, str], base_url: str) -> dict[s
     return {
         **environment,
         "CLINE_API_BASE_URL": base_url,
-        "CLINE_API_KEY": KEY,
+        "CLINE_API_KEY": key,
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,
     }
@@ -69,14 +71,14 @@ def _has_program(directory: str) -> bool:
     return program.is_file() and os.access(program, os.X_OK)
 
 
-def run_command(command: list[str], server: MockServer) -> int:
+def run_command(command: list[str], server: MockServer, key: str = KEY) -> int:
     """Run a command to its end and return its status, 128+N when signal N ended it.
 
     One that cannot be run is told in one line: 127 when it is not there, 126 otherwise. The
     server, which listens already, answers as soon as the command is started: there is no second
     thread before the fork, so that Python code may run after it.
     """
-    environment = command_environment(os.environ, server.base_url)
+    environment = command_environment(os.environ, server.base_url, key)
     words, environment = with_this_program(command, environment)
     end_with_parent = _end_with(os.getpid())
     relay = _Relay()

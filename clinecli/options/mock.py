@@ -62,6 +62,14 @@ class MockOptions(NamedTuple):
             choices=FAULTS,
         ),
     ] = None
+    record: Annotated[
+        Text,
+        Flag(
+            Group.OUTPUT,
+            "Let the real API answer, and keep the exchanges in FILE, without key and account.",
+            kind=Kind.FILE,
+        ),
+    ] = None
     replay: Annotated[Text, Flag(Group.OUTPUT, "Serve recorded exchanges.", kind=Kind.FILE)] = None
     replay_speed: Annotated[
         float | None,

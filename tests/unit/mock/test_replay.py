@@ -471,7 +471,8 @@ def test_strict_refuses_what_was_not_recorded(replay: Any) -> None:
             assert send(server.base_url, body=body).json == {"n": 1}
         wrong = send(server.base_url, body=ask("What is the capital of Spain?"))
         other = send(server.base_url, "/users/me")
-    assert (wrong.status, wrong.json["error"]["code"]) == (404, "not_recorded")
+    assert (wrong.status, wrong.json["error"]["code"]) == (400, "not_recorded")
+    assert (other.status, other.json["error"]["code"]) == (404, "not_recorded")
     assert wrong.json["error"]["message"] == (
         f"this was not recorded: POST {PATH}; exchange 1 is nearest: messages[0].content is "
         '"What is the capital of France?" there and "What is the capital of Spain?" here'

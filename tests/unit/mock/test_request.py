@@ -7,7 +7,7 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.mock.request import MAX_BODY, MAX_HEAD, Malformed, Request, RequestReader
@@ -66,7 +66,6 @@ def test_request(data: bytes, method: str, target: str, body: bytes) -> None:
     assert read_all(*(data[i : i + 1] for i in range(len(data)))) == [request]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(GOOD)), min_size=1, max_size=5),
     st.lists(st.integers(0, 6000), max_size=8),
@@ -189,7 +188,6 @@ def test_other_names_are_not_served(host: str, status: int) -> None:
     assert refusal(head(host=f"Host: {host}\r\n".encode())).status == status
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([b"", CHUNKED, head()[:-2], b"GET / HTTP/1.1\r\n"]))
 def test_no_bytes_do_harm(data: bytes, before: bytes) -> None:
     reader = RequestReader()
