@@ -145,7 +145,7 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             headers=JSON + request.headers,
             key=key.secret,
             idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=messages.detail,
+            log=messages.detail if messages.verbose else None,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
         redact = transport.redactor(key.secret)

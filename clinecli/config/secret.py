@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from clinecli.errors import ConfigError
 
@@ -47,22 +48,24 @@ class Redactor:
     dummy key of a local server, counts only as a word of its own. Use it before a text is cut.
     """
 
-    __slots__ = ("_pattern", "_secrets")
+    __slots__ = ("_secrets",)
 
     def __init__(self, secrets: tuple[Secret, ...] = ()) -> None:
         self._secrets = secrets
-        self._pattern: re.Pattern[str] | None = None
 
     def __call__(self, text: str) -> str:
         if not text or not self._secrets:
             return text
-        if self._pattern is None:
-            # Not before there is text: most calls go well, and show none.
-            values = [secret.reveal() for secret in self._secrets]
-            found = {word for value in values if value for word in _spellings(value)}
-            words = sorted(found, key=len, reverse=True)
-            self._pattern = re.compile("|".join(words) or r"(?!)", re.IGNORECASE)
-        return self._pattern.sub("[key]", text)
+        # Not before there is text: most calls go well, and show none.
+        return _pattern(self._secrets).sub("[key]", text)
+
+
+@lru_cache(maxsize=8)
+def _pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
+    values = [secret.reveal() for secret in secrets]
+    found = {word for value in values if value for word in _spellings(value)}
+    words = sorted(found, key=len, reverse=True)
+    return re.compile("|".join(words) or r"(?!)", re.IGNORECASE)
 
 
 def _spellings(value: str) -> Iterator[str]:

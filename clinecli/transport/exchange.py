@@ -151,7 +151,7 @@ class Answer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._body.ended:
+        if self._body.ended and self._call.log:
             self._call.log(f"* done after {(time.monotonic() - self._started) * 1000:.0f} ms")
         if not self.kept:
             self._connection.close()
