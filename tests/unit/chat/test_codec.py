@@ -583,6 +583,8 @@ STREAMS: dict[str, tuple[bytes, str, Read]] = {
         "text/event-stream",
         Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
     ),
+    # Where the network cuts them must not decide whether one of them stays.
+    "two-boms": (BOM + b"\r" + BOM + sse(A), "text/plain", Read([], False, False, FOREIGN)),
     "whole-reply-with-a-bom": (
         BOM + raw(WHOLE),
         "",
