@@ -42,7 +42,7 @@ def check(data: bytes) -> None:
     for decode in (decode_chunk, decode_reply):
         test_codec.check_any(decode, body)
     with contextlib.suppress(ClinecliError):
-        assert b"\n" not in decode_body(body, "").raw
+        assert b"\n" not in decode_body(body).raw
 
 
 def seed(corpus: Path) -> None:
