@@ -18,6 +18,8 @@ import pytest
 from tests.helpers.mock_client import CHAT, ask, send
 from tests.helpers.process import CLI, no_traceback, run, started
 
+pytestmark = pytest.mark.smoke
+
 PYTHON = sys.executable
 SHOW = "import json, os, sys; print(json.dumps(dict(os.environ)))"
 
