@@ -135,8 +135,9 @@ def coverage(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def mutation(session: nox.Session) -> None:
     """Changes to the pure modules that no unit test notices (CONTRIBUTING.md has the score)."""
-    session.install("-e", ".[test]")
-    session.run("python", "scripts/mutate.py", *session.posargs)
+    session.install("-e", ".[test]", *group("mutation"))
+    session.run("mutmut", "run", *session.posargs, env={"CLINECLI_FUZZ": "20"})
+    session.run("mutmut", "results")
 
 
 if __name__ == "__main__":

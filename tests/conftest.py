@@ -27,7 +27,9 @@ settings.register_profile(
     "clinecli",
     deadline=None,
     max_examples=FUZZ or 60,
-    suppress_health_check=[HealthCheck.too_slow] if FUZZ else [],
+    # A fuzz session takes its time; mutmut runs the methods of a class twice in one process.
+    suppress_health_check=[HealthCheck.differing_executors]
+    + ([HealthCheck.too_slow] if FUZZ else []),
 )
 settings.load_profile("clinecli")
 
