@@ -233,7 +233,7 @@ class _Fetcher:
             key=self._key.secret if self._key else None,
             sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
-            log=self._console.detail,
+            log=self._console.detail if self._console.verbose else None,
         )
         allowed = self._settings.retries if retries is None else retries
         policy = RetryPolicy(allowed, deadline, self._note)

@@ -192,7 +192,7 @@ class Context:
             headers=JSON if body else (),
             key=self.key.secret if self.key else None,
             sends_key=with_key,
-            log=self.console.detail,
+            log=self.console.detail if self.console.verbose else None,
         )
 
     def probe(self, call: Call) -> Probe:

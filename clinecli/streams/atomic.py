@@ -30,19 +30,19 @@ class Replacement:
     """The content that is to replace the file at `path`; `fd` is open for writing it.
 
     Links are followed: their target is replaced, and they stay. Owner, mode and extended
-    attributes are those of the file that is there; one that is new has `mode`, less the umask.
+    attributes are those of the file that is there; a `private` one is the user's alone.
     Raises `OSError`, also when the place cannot be written.
     """
 
-    def __init__(self, path: Path, mode: int = 0o666) -> None:
+    def __init__(self, path: Path, *, private: bool = False) -> None:
         self.fd = -1
         self._path = Path(os.path.realpath(path))
         _remove_stale(self._path)
         earlier = _earlier(self._path)
         # Nobody else sees what the file will hold before it has its owner and mode.
-        self._create(stat.S_IMODE(earlier.st_mode) & 0o600 if earlier else mode)
+        self._create(0o600 if earlier or private else 0o666)
         try:
-            if earlier:
+            if earlier and not private:
                 _resemble(self.fd, self._path, earlier)
         except BaseException:
             self.discard()

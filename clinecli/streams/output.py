@@ -27,12 +27,14 @@ class FileSink:
 
     A place that cannot be written is told at once. What is no regular file (a device, a named
     pipe) is written directly, and so is an open file of a process (/dev/stdout, /proc/self/fd/1):
-    what stands in it already stays.
+    what stands in it already stays. `flag` is named when it fails; a `private` file is the user's
+    alone (0600), whatever was there before.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, flag: str = "--output", private: bool = False) -> None:
         self.started = False
         self._name = path
+        self._private = private
         self._replacement: Replacement | None = None
         try:
             self._fd = self._open(path)
@@ -40,7 +42,7 @@ class FileSink:
             reason = (isinstance(error, OSError) and error.strerror) or "not a valid path"
             raise OutputError(
                 f"cannot write {path}: {reason}",
-                hint="choose another place with --output: nothing was sent",
+                hint=f"choose another place with {flag}: nothing was sent",
             ) from None
         self.terminal = is_terminal(self._fd)
 
@@ -51,7 +53,7 @@ class FileSink:
             return _duplicate(own)
         if is_descriptor(path) or not _is_regular(path):
             return os.open(path, os.O_WRONLY | os.O_APPEND)
-        self._replacement = Replacement(Path(path))
+        self._replacement = Replacement(Path(path), private=self._private)
         return self._replacement.fd
 
     def write(self, data: bytes) -> None:
