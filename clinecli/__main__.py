@@ -21,7 +21,6 @@ from typing import NoReturn
 from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import ClosedPipe, ensure_open
-from clinecli.streams.signals import die_of
 
 
 def main() -> NoReturn:
@@ -38,6 +37,8 @@ def main() -> NoReturn:
     except ClinecliError as error:
         status = _report(error, as_json=_wants_json(arguments))
     except (ClosedPipe, BrokenPipeError):
+        from clinecli.streams.signals import die_of
+
         die_of(_signal.SIGPIPE)
     except OSError as error:
         failure = OutputError(f"input or output failed: {error.strerror}")

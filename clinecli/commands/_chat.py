@@ -19,7 +19,6 @@ from clinecli.chat.compose import Defaults, compose, unanswered_calls
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.commands._inputs import gather
-from clinecli.config.hints import fit_hints
 from clinecli.config.keys import Key, find_key
 from clinecli.config.load import load_settings
 from clinecli.config.settings import Settings
@@ -28,8 +27,7 @@ from clinecli.options.chat import ChatOptions
 from clinecli.options.common import SETTINGS
 from clinecli.streams.console import Console
 from clinecli.streams.inputs import Reader
-from clinecli.streams.output import FileSink, is_same_file, open_sink
-from clinecli.streams.stdout import StdoutSink
+from clinecli.streams.stdout import Sink, open_sink
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
@@ -66,7 +64,7 @@ class Prepared(NamedTuple):
 class Opened(NamedTuple):
     """A call that is ready to be sent, and the place for its reply."""
 
-    sink: StdoutSink | FileSink
+    sink: Sink
     transport: Transport
     call: Call
     early: EarlyConnection
@@ -108,7 +106,11 @@ def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared
 
 def _refuse_one_file(options: ChatOptions) -> None:
     """Raise `UsageError` where the reply would replace the thread that it belongs to."""
-    if options.thread and options.output and is_same_file(options.thread, options.output):
+    if not (options.thread and options.output):
+        return
+    from clinecli.streams.output import is_same_file
+
+    if is_same_file(options.thread, options.output):
         raise UsageError(
             f"--output and --thread are one file: {options.output}",
             hint="the thread has the reply anyway: give --output another file",
@@ -160,7 +162,7 @@ def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
         raise _with_fitting_hints(error, prepared, key) from None
 
 
-def _open(prepared: Prepared, key: Key, sink: StdoutSink | FileSink, console: Console) -> Opened:
+def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
     from clinecli.transport.client import JSON, Call, Transport
     from clinecli.transport.deadline import Deadline
 
@@ -196,6 +198,8 @@ def _open(prepared: Prepared, key: Key, sink: StdoutSink | FileSink, console: Co
 
 
 def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | None) -> ClinecliError:
+    from clinecli.config.hints import fit_hints
+
     source = key.source if key else ""
     fitted = fit_hints(error, prepared.settings.base_url, path=CHAT, key_source=source)
     is_unknown = error.http_status == 404 or error.code == _UNKNOWN_MODEL
@@ -244,12 +248,12 @@ def show_usage(
         console.line(opened.redact(usage_line(replies, seconds)))
 
 
-def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
+def renderer(sink: Sink) -> TextRenderer:
     """For a reply's text on its way to the sink."""
     return TextRenderer(terminal=sink.terminal)
 
 
-def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, console: Console) -> None:
+def _tool_calls(reply: Reply, sink: Sink, console: Console) -> None:
     calls = reply.tool_calls
     if calls and not reply.has_text:
         from clinecli.chat.render import tool_call_line

@@ -9,7 +9,6 @@ from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import STDIN, is_terminal
 from clinecli.streams.inputs import Limit, Reader, has_empty_stdin
-from clinecli.streams.thread_file import read_thread
 from clinecli.text import decode_text
 
 _IMAGE = Limit(MAX_IMAGE_BYTES, "images", "scale it down, or pass its URL")
@@ -48,7 +47,11 @@ def gather(options: ChatOptions, reader: Reader, console: Console) -> Inputs:
 def _thread(path: str | None, reader: Reader) -> Named | None:
     if path == "-":
         raise UsageError("--thread cannot be stdin: the new turn is written back to it")
-    return Named(path, read_thread(path, reader)) if path else None
+    if not path:
+        return None
+    from clinecli.streams.thread_file import read_thread
+
+    return Named(path, read_thread(path, reader))
 
 
 def _read_stdin(options: ChatOptions, reader: Reader, console: Console) -> bytes:

@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
-from clinecli.config.hints import fit_hints
 from clinecli.config.keys import Key, key_places
 from clinecli.config.load import load_settings
 from clinecli.config.secret import KEY_HINT
@@ -160,6 +159,8 @@ class _Fetcher:
         try:
             return self._fetch()
         except ClinecliError as error:
+            from clinecli.config.hints import fit_hints
+
             source = self._key.source if self._key else ""
             base_url = self._settings.base_url
             fitted = fit_hints(error, base_url, key_source=source, has_preview=False)

@@ -17,8 +17,7 @@ from clinecli.commands._chat import (
 from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
-from clinecli.streams.output import FileSink
-from clinecli.streams.stdout import StdoutSink
+from clinecli.streams.stdout import Sink
 
 
 def run(options: ChatOptions) -> int:
@@ -76,7 +75,7 @@ def _answer(prepared: Prepared, ready: Opened, replies: list[Reply], console: Co
 class _Printer:
     """Puts the events of one attempt where they were asked for."""
 
-    def __init__(self, options: ChatOptions, sink: StdoutSink | FileSink, console: Console) -> None:
+    def __init__(self, options: ChatOptions, sink: Sink, console: Console) -> None:
         self.has_shown = False
         self._json = options.json
         self._sink = sink

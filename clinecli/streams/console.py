@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from clinecli.errors import ClinecliError
 from clinecli.streams.descriptors import STDERR, is_terminal, write_all
-from clinecli.streams.progress import PROGRESS_SECONDS, Progress, shows_progress
 from clinecli.streams.report import error_json, error_text
 from clinecli.text import (
     TextRenderer,
@@ -16,6 +16,11 @@ from clinecli.text import (
     sanitize,
     utf8,
 )
+
+if TYPE_CHECKING:
+    from clinecli.streams.progress import Progress
+
+PROGRESS_SECONDS = 1.0
 
 
 class Console:
@@ -34,7 +39,9 @@ class Console:
         self._quiet = quiet
         self._terminal = is_terminal(STDERR)
         self._on_runner = os.environ.get("GITHUB_ACTIONS") == "true"
-        self._progress = None if quiet or not shows_progress(os.environ) else Progress()
+        # A line that is taken back again: for a terminal that can do that.
+        self._shows_progress = self._terminal and not quiet and os.environ.get("TERM") != "dumb"
+        self._progress: Progress | None = None
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no failure; silent with `--quiet`."""
@@ -76,8 +83,12 @@ class Console:
 
     def start_progress(self, label: str, after: float = PROGRESS_SECONDS) -> None:
         """Show a progress line once `after` seconds have passed; on a terminal only."""
-        if self._progress:
-            self._progress.start(label, after)
+        if not self._shows_progress:
+            return
+        from clinecli.streams.progress import Progress
+
+        self._progress = self._progress or Progress()
+        self._progress.start(label, after)
 
     def stop_progress(self) -> None:
         """Take the progress line away."""

@@ -1,4 +1,4 @@
-"""Where the reply goes: stdout, or a file that changes only when the reply is complete."""
+"""Files for the reply, which change only when it is complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from clinecli.errors import OutputError
 from clinecli.streams.atomic import Replacement
 from clinecli.streams.descriptors import ClosedPipe, is_terminal, write_all
-from clinecli.streams.stdout import StdoutSink
 from clinecli.text import escape_json
 
 # Directories of a process's open files: on Linux, and on macOS and the BSDs.
@@ -83,11 +82,6 @@ class FileSink:
         """Leave the place as it was."""
         if self._replacement:
             self._replacement.discard()
-
-
-def open_sink(path: str | None) -> StdoutSink | FileSink:
-    """stdout, or the file of `--output` (`-` is stdout)."""
-    return StdoutSink() if path in {None, "-"} else FileSink(str(path))
 
 
 def is_same_file(one: str, other: str) -> bool:

@@ -7,21 +7,14 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Mapping
 
-from clinecli.streams.descriptors import STDERR, is_terminal, write_all
+from clinecli.streams.descriptors import STDERR, write_all
 from clinecli.streams.signals import before_death, no_longer
 from clinecli.text import cut_to_columns, sanitize, utf8
 
-PROGRESS_SECONDS = 1.0
 _TICK_SECONDS = 0.1
 _CLEAR = b"\r\x1b[K"
 _DEFAULT_COLUMNS = 80
-
-
-def shows_progress(environ: Mapping[str, str]) -> bool:
-    """Whether stderr is a terminal that can take a line back."""
-    return is_terminal(STDERR) and environ.get("TERM") != "dumb"
 
 
 class Progress:

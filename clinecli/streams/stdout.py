@@ -1,13 +1,17 @@
-"""stdout."""
+"""stdout, and what else the reply may be written to."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from typing import TYPE_CHECKING, TypeAlias
 
 from clinecli.errors import OutputError
 from clinecli.streams.descriptors import STDOUT, ClosedPipe, is_terminal, write_all
 from clinecli.text import escape_json
+
+if TYPE_CHECKING:
+    from clinecli.streams.output import FileSink
 
 
 class StdoutSink:
@@ -53,3 +57,15 @@ class StdoutSink:
     def discard(self) -> None:
         """Flush: partial output on stdout is kept."""
         self.flush()
+
+
+Sink: TypeAlias = "StdoutSink | FileSink"
+
+
+def open_sink(path: str | None) -> Sink:
+    """stdout, or the file of `--output` (`-` is stdout)."""
+    if path is None or path == "-":
+        return StdoutSink()
+    from clinecli.streams.output import FileSink
+
+    return FileSink(path)
