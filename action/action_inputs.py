@@ -103,6 +103,7 @@ class Plan(NamedTuple):
 
 def check(inputs: Inputs) -> None:
     """Refuse what cannot work. Raises `UsageError` and `ConfigError`."""
+    is_true(inputs.mock, "mock")
     mcp = inputs.github_mcp_token or inputs.github_mcp_toolsets
     if mcp or is_true(inputs.enable_github_mcp, "enable-github-mcp"):
         raise UsageError(

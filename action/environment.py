@@ -59,17 +59,28 @@ def install(version: str) -> None:
     """
     place = directory(version)
     shutil.rmtree(place, ignore_errors=True)
-    subprocess.run([sys.executable, "-I", "-m", "venv", str(place)], check=True)
-    pip = [str(place / "bin" / "python"), "-I", "-m", "pip", "--quiet"]
-    pip += ["--disable-pip-version-check", "--no-input", "install"]
+    python = str(place / "bin" / "python")
+    pip = [sys.executable, "-I", "-m", "pip", "--python", python]
+    # A pip of its own would take as long as all the rest.
+    has_pip = _succeeds([*pip[:-2], "--python", sys.executable, "--version"])
+    subprocess.run(
+        [sys.executable, "-I", "-m", "venv", *(["--without-pip"] if has_pip else []), str(place)],
+        check=True,
+    )
+    command = [*(pip if has_pip else [python, "-I", "-m", "pip"]), "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "install"]
     pinned = ["--require-hashes", "--only-binary", ":all:", "-r", str(HERE / "requirements.txt")]
     what = f"clinecli=={version}" if version else str(REPOSITORY)
     for arguments in (pinned, ["--no-deps", "--no-build-isolation", what]):
-        subprocess.run([*pip, *arguments], check=True)
-    # Its own folder, so that adding it to PATH brings no other Python along.
+        subprocess.run([*command, *arguments], check=True)
+    # A folder of its own, so that adding it to PATH brings no other Python along.
     (place / "path").mkdir()
     (place / "path" / "clinecli").symlink_to(place / "bin" / "clinecli")
     (place / MARK).touch()
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def main(arguments: list[str]) -> int:
