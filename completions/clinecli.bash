@@ -51,6 +51,16 @@ _clinecli_describe() {
       operands='words bash zsh fish'
       case $2 in
       esac ;;
+    describe)
+      options='-j --json -h --help'
+      operands=''
+      case $2 in
+      esac ;;
+    help)
+      options='-h --help'
+      operands='words ask stream models doctor mock completion describe help'
+      case $2 in
+      esac ;;
   esac
 }
 
@@ -144,7 +154,7 @@ _clinecli() {
   if [[ $current =~ $redirection || ${words[n - 1]} =~ $redirection$ ]]; then
     wanted=file value=${current#"${BASH_REMATCH[0]}"}
   elif ((i >= n)); then
-    wanted='words ask stream models doctor mock completion'
+    wanted='words ask stream models doctor mock completion describe help'
     [[ $current == -* ]] && wanted='words -h --help --version'
   else
     command=${words[i]}

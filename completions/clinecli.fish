@@ -81,6 +81,8 @@ complete -c clinecli -n '__clinecli_is' -a "models\t'List the models that can be
 complete -c clinecli -n '__clinecli_is' -a "doctor\t'Find out why nothing works, and what to do'"
 complete -c clinecli -n '__clinecli_is' -a "mock\t'Run a local double of the API'"
 complete -c clinecli -n '__clinecli_is' -a "completion\t'Print the completion script of a shell'"
+complete -c clinecli -n '__clinecli_is' -a "describe\t'Describe commands, flags and exit statuses as JSON'"
+complete -c clinecli -n '__clinecli_is' -a "help\t'Explain a command'"
 
 complete -c clinecli -n '__clinecli_is ask' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is ask' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
@@ -187,11 +189,11 @@ complete -c clinecli -n '__clinecli_is doctor' -l base-url -x -d 'The API\'s hos
 complete -c clinecli -n '__clinecli_is doctor' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is doctor' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is doctor' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
-complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds to connect'
+complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds for one step on the way to the API'
 complete -c clinecli -n '__clinecli_is doctor' -l idle-timeout -x -d 'Seconds between bytes of the reply'
-complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all of it, retries included'
-complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'How often to try again'
-complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr'
+complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all checks together'
+complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'Without effect: nothing is tried again'
+complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr, and in the report the details and the duration of every check'
 complete -c clinecli -n '__clinecli_is doctor' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is doctor' -s h -l help -d 'Show the help and exit'
 
@@ -205,3 +207,9 @@ complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --por
 
 complete -c clinecli -n '__clinecli_is completion' -a "bash zsh fish"
 complete -c clinecli -n '__clinecli_is completion' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is describe' -s j -l json -d 'Print JSON, as without it'
+complete -c clinecli -n '__clinecli_is describe' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is help' -a "ask\t'Ask once and print the whole reply' stream\t'Ask once and print the reply as it comes' models\t'List the models that can be asked' doctor\t'Find out why nothing works, and what to do' mock\t'Run a local double of the API' completion\t'Print the completion script of a shell' describe\t'Describe commands, flags and exit statuses as JSON' help\t'Explain a command'"
+complete -c clinecli -n '__clinecli_is help' -s h -l help -d 'Show the help and exit'

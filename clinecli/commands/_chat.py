@@ -22,7 +22,7 @@ from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, RejectedError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import FileSink, open_sink
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer

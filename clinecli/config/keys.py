@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from clinecli.config.secret import KEY_HINT, Secret, parse_key
 from clinecli.config.settings import Settings, parse_config, resolve
 from clinecli.errors import ConfigError
-from clinecli.options import NetworkOptions
+from clinecli.options.common import NetworkOptions
 
 KEY_VARIABLE = "CLINE_API_KEY"
 KEY_FILE_VARIABLE = "CLINE_API_KEY_FILE"

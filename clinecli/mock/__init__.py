@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from clinecli.errors import UsageError
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 
 if TYPE_CHECKING:
     from clinecli.mock.replay import Recordings

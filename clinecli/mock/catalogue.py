@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from clinecli.options import DEFAULT_MODEL
+from clinecli.options.common import DEFAULT_MODEL
 
 USER_ID = "usr-mock"
 ORGANIZATION_ID = "org-mock"

@@ -7,13 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from clinecli.config.settings import CONFIG_KEYS, parse_base_url
 from clinecli.errors import ExitStatus
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.common import SETTINGS
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import ROOT
 
 README = ROOT / "README.md"
@@ -67,3 +70,24 @@ def test_there_are_examples() -> None:
 def test_exit_status_table() -> None:
     rows = re.findall(r"^\| (\d+) \| ([a-z-]+) \| (.+?) \|$", TEXT, re.MULTILINE)
     assert rows == [(str(int(each)), each.label, each.when) for each in ExitStatus]
+
+
+def test_every_key_of_the_config_file_with_its_default() -> None:
+    section = TEXT.partition("\n## Settings\n")[2]
+    example = section.partition("```toml\n")[2].partition("```")[0]
+    values = tomllib.loads(example)
+    # `key_file` stands beside `key_command`, in a comment.
+    assert {*values} | {"key_file"} == {*CONFIG_KEYS}
+    assert "or key_file =" in example
+    base_url = values.pop("base_url")
+    assert str(parse_base_url(base_url, "README.md")) == SETTINGS["base_url"].default
+    defaults = {key: SETTINGS[key].default for key in values if key in SETTINGS}
+    shown = {key: default for key, default in defaults.items() if default is not None}
+    assert {key: values[key] for key in shown} == shown
+
+
+def test_every_variable_of_a_flag() -> None:
+    table = dict(re.findall(r"^\| (`.+?) \| (.+) \|$", TEXT, re.MULTILINE))
+    for flag in SETTINGS.values():
+        assert not flag.env or f"`{flag.env}`" in table
+    assert f"`{SETTINGS['model'].default}`" in table["`CLINE_MODEL`"]

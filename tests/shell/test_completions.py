@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from clinecli.doctor import checks as doctor
-from clinecli.flags.completion.parameters import CHECKS, FAULTS
 from clinecli.flags.table import COMMANDS
 from clinecli.mock.faults import NAMES
+from clinecli.options.doctor import CHECKS
+from clinecli.options.mock import FAULTS
 from tests.helpers.env import ROOT
 from tests.helpers.process import no_traceback, run
 

@@ -13,7 +13,8 @@ from clinecli.chat.reply import ChatRequest
 from clinecli.config.settings import Settings, resolve
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import Number
-from clinecli.options import DEFAULT_MODEL, ChatOptions, NetworkOptions
+from clinecli.options.chat import ChatOptions
+from clinecli.options.common import DEFAULT_MODEL, NetworkOptions
 from tests.helpers.inputs import BRIEF, HI, OTHER, PNG, SYSTEM, user
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.mock_client import CHAT, Got, ask, raw_post, raw_socket, send
 
 QUESTION = "What is the capital of France?"

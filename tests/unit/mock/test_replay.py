@@ -12,7 +12,7 @@ import pytest
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
 from clinecli.mock.replay import split_events
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import RECORDINGS
 from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, read_all, send
 

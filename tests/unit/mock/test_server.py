@@ -18,7 +18,7 @@ import pytest
 
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.mock_client import (
     CHAT,
     MODEL,
