@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from clinecli.chat.headers import Header, log_headers, parse_headers
 from clinecli.chat.images import data_url, is_url
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.parameters import flag_fields, parse_param, response_format, with_cap_for
+from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
 from clinecli.errors import EmptyMessageError, UsageError
-from clinecli.jsontext import dumps, loads_exact, parse_json
+from clinecli.jsontext import dumps, parse_json
 from clinecli.options.chat import ChatOptions
-from clinecli.text import decode_text
-
-# What `--param` may not set, and what to use instead.
-_RESERVED = {
-    "stream": "the command decides it: `ask` or `stream`",
-    "messages": "use --messages FILE",
-}
+from clinecli.text import argument, decode_text
 
 
 class Named(NamedTuple):
@@ -29,7 +24,8 @@ class Named(NamedTuple):
 
 class Inputs(NamedTuple):
     """What the options name, as it was read. `images` are (name, content); the content of a URL
-    is empty. `thread` is empty for a file that does not exist yet."""
+    is empty. `thread` is empty for a file that does not exist yet. `values` are those of the
+    variables of the prompt file."""
 
     stdin: bytes = b""
     files: tuple[Named, ...] = ()
@@ -40,6 +36,9 @@ class Inputs(NamedTuple):
     messages: Named | None = None
     thread: Named | None = None
     request: Named | None = None
+    prompt_file: Named | None = None
+    values: Mapping[str, str] = {}
+    header_files: Mapping[str, str] = {}
 
 
 class Defaults(NamedTuple):
@@ -52,25 +51,64 @@ class Defaults(NamedTuple):
     title: str | None = None
 
 
+class Schema(NamedTuple):
+    """What the reply must satisfy, and where that was read."""
+
+    name: str
+    schema: Any
+
+
 class Composed(NamedTuple):
-    """A request, the messages of it that a thread file does not have yet, and the JSON of
-    `--schema`."""
+    """A request, the messages of it that a thread file does not have yet, and the schema of the
+    reply."""
 
     request: ChatRequest
     turn: list[dict[str, Any]]
-    schema: Any = None
+    schema: Schema | None = None
+
+
+class _Prompt(NamedTuple):
+    """What a prompt file adds. `takes_input` says that the new text has gone into it."""
+
+    system: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+    fields: Mapping[str, Any]
+    schema: Schema | None
+    takes_input: bool
+
+
+_NO_PROMPT = _Prompt([], [], {}, None, takes_input=False)
+
+
+def stdin_flag(options: ChatOptions) -> str:
+    """The flag that takes stdin for itself (`-`); empty when the message does. Raises
+    `UsageError` when there is more than one."""
+    takers = [
+        *(["--prompt-file"] if options.prompt_file == "-" else []),
+        *(["--vars"] if options.vars == "-" else []),
+        *("--var-file" for entry in options.var_file or () if entry.endswith("=-")),
+        *(["--request"] if options.request == "-" else []),
+    ]
+    also = ["the prompt '-'"] if options.prompt == ["-"] and takers != ["--request"] else []
+    if len(takers + also) > 1:
+        raise UsageError(
+            f"stdin is asked for more than once: {' and '.join(takers + also)}",
+            hint="put one of them into a file",
+        )
+    return takers[0] if takers else ""
 
 
 def reads_stdin(options: ChatOptions) -> bool:
     """Whether stdin is part of the input. A whole request leaves it alone unless told."""
-    if options.prompt == ["-"] or options.request == "-":
+    if options.prompt == ["-"] or stdin_flag(options):
         return True
     return not options.no_stdin and (not options.request or bool(options.prompt))
 
 
 def has_input(options: ChatOptions) -> bool:
     """Whether there is anything to ask without stdin."""
-    return any((options.prompt, options.file, options.image, options.messages, options.request))
+    given = (options.prompt, options.file, options.image, options.messages, options.request)
+    return any((*given, options.prompt_file))
 
 
 def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream: bool) -> Composed:
@@ -79,37 +117,110 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     Raises `UsageError` for input that cannot be used and `EmptyMessageError` when nothing is
     asked.
     """
-    whole = _whole_request(options, inputs)
-    turn = _new_turn(options, inputs)
-    if options.thread and not turn:
-        raise EmptyMessageError("there is no new message for the thread: nothing was sent")
+    whole = _whole_request(inputs.request)
+    text = _new_text(options, inputs)
+    prompt = _prompt_file(inputs.prompt_file, inputs.values, text)
+    turn = _new_turn("" if prompt.takes_input else text, inputs)
     earlier = _array(whole.get("messages", []), "messages of --request")
     earlier += _messages(inputs.messages)
     thread = _messages(inputs.thread)
     system = _system(options, inputs)
+    said = _without_system(prompt.messages) if system else prompt.messages
+    turn = [*said, *turn]
+    if options.thread and not turn:
+        raise EmptyMessageError("there is no new message for the thread: nothing was sent")
+    system = system or prompt.system
     if system:
         # A flag wins over the file, and a conversation has one system message.
-        earlier = [message for message in earlier if message.get("role") != "system"]
-        kept = [message for message in thread if message.get("role") != "system"]
-    else:
-        kept = thread
-    body: dict[str, Any] = {}
-    if "model" not in whole or options.model:
-        body["model"] = _argument(defaults.model, defaults.model_source)
-    body = {**whole, **body, "messages": [*system, *earlier, *kept, *turn]}
-    schema = parse_json(inputs.schema.text, inputs.schema.name) if inputs.schema else None
-    body.update(_fields(options, inputs, schema))
+        earlier = _without_system(earlier)
+    kept = _without_system(thread) if system else thread
+    messages = [*system, *earlier, *kept, *turn]
+    schema = _schema(inputs.schema)
+    body = _body(options, inputs, {**whole, "messages": messages}, prompt, defaults)
+    if schema:
+        body["response_format"] = response_format(schema.schema)
+    body.update(parse_param(param) for param in options.param or ())
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
-    request = ChatRequest(body, _headers(defaults))
+    request = _with_headers(body, options, inputs, defaults)
     _check(request)
-    return Composed(request, turn if thread else [*system, *turn], schema)
+    return Composed(request, turn if thread else [*system, *turn], schema or prompt.schema)
 
 
-def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
-    if not options.request:
+def with_model(request: ChatRequest, model: str) -> ChatRequest:
+    """The same request to another model."""
+    return request._replace(body=with_cap_for(model, {**request.body, "model": model}))
+
+
+def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [message for message in messages if message.get("role") != "system"]
+
+
+def _prompt_file(given: Named | None, values: Mapping[str, str], text: str) -> _Prompt:
+    """Parse a prompt file and fill in its variables. Raises `UsageError` with line and column."""
+    if given is None:
+        return _NO_PROMPT
+    from clinecli.chat.prompt_file import parse_prompt_file
+    from clinecli.chat.template import INPUT
+
+    prompt = parse_prompt_file(given.text, given.name)
+    takes_input = bool(text) and INPUT in prompt.variables and INPUT not in values
+    messages = prompt.fill({**values, **({INPUT: text} if takes_input else {})})
+    first = next((n for n, each in enumerate(messages) if each["role"] != "system"), len(messages))
+    return _Prompt(
+        messages[:first],
+        messages[first:],
+        {**({"model": prompt.model} if prompt.model else {}), **prompt.fields},
+        None if prompt.schema is None else Schema(given.name, prompt.schema),
+        takes_input,
+    )
+
+
+def _schema(given: Named | None) -> Schema | None:
+    return Schema(given.name, parse_json(given.text, given.name)) if given else None
+
+
+def _body(
+    options: ChatOptions,
+    inputs: Inputs,
+    whole: dict[str, Any],
+    prompt: _Prompt,
+    defaults: Defaults,
+) -> dict[str, Any]:
+    """What files say, and the flags that win over it."""
+    model = None if options.model else prompt.fields.get("model", whole.get("model"))
+    model = model or argument(defaults.model, defaults.model_source)
+    body = {**({} if options.request else {"model": model}), **whole, **prompt.fields}
+    body["model"] = model
+    if options.max_tokens is not None:
+        body = {name: value for name, value in body.items() if name not in TOKEN_CAPS}
+    body.update(flag_fields(options, body))
+    if inputs.tools:
+        name, text = inputs.tools
+        body["tools"] = _array(parse_json(text, name), name)
+    # A whole request is sent as it is.
+    is_ours = options.max_tokens is not None or not options.request
+    return with_cap_for(model, body) if is_ours else body
+
+
+def _with_headers(
+    body: dict[str, Any], options: ChatOptions, inputs: Inputs, defaults: Defaults
+) -> ChatRequest:
+    given = parse_headers(options.header or (), inputs.header_files)
+    names = {header.name.lower() for header in given}
+    logged = log_headers(defaults.referer, defaults.title)
+    headers: list[Header] = [each for each in logged if each.name.lower() not in names]
+    headers += given
+    return ChatRequest(
+        body,
+        tuple((header.name, header.value) for header in headers),
+        {header.name: header.file for header in headers if header.file},
+    )
+
+
+def _whole_request(given: Named | None) -> dict[str, Any]:
+    if given is None:
         return {}
-    given = inputs.request or Named("stdin", decode_text(inputs.stdin, "stdin"))
     if not given.text.strip():
         raise EmptyMessageError(f"{given.name} holds no request: nothing was sent")
     body = parse_json(given.text, given.name)
@@ -141,15 +252,19 @@ def _array(value: Any, name: str) -> list[dict[str, Any]]:
     return value
 
 
-def _new_turn(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
-    """The user message: prompt, files and stdin, with a blank line between; then images."""
+def _new_text(options: ChatOptions, inputs: Inputs) -> str:
+    """Prompt, files and stdin, with a blank line between."""
     words = [] if options.prompt == ["-"] else (options.prompt or [])
-    prompt = _argument(" ".join(words), "the prompt")
-    last = "" if options.request == "-" else decode_text(inputs.stdin, "stdin")
+    prompt = argument(" ".join(words), "the prompt")
+    last = "" if stdin_flag(options) else decode_text(inputs.stdin, "stdin")
     # An attachment without content is no message, whatever its name says.
     is_blank = not any(text.strip() for text in (prompt, *(f.text for f in inputs.files), last))
     pieces = [] if is_blank else [prompt, *map(_attachment, inputs.files), last]
-    text = "\n\n".join(piece for piece in pieces if piece)
+    return "\n\n".join(piece for piece in pieces if piece)
+
+
+def _new_turn(text: str, inputs: Inputs) -> list[dict[str, Any]]:
+    """The user message: a text, then images."""
     images = [
         {"type": "image_url", "image_url": {"url": name if is_url(name) else data_url(data, name)}}
         for name, data in inputs.images
@@ -163,74 +278,13 @@ def _new_turn(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
 def _attachment(file: Named) -> str:
     end = "" if file.text.endswith("\n") else "\n"
     name = file.name.replace("&", "&amp;").replace('"', "&quot;")
-    return f'<file name="{_argument(name, "a file name")}">\n{file.text}{end}</file>'
+    return f'<file name="{argument(name, "a file name")}">\n{file.text}{end}</file>'
 
 
 def _system(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
-    texts = [_argument(options.system, "--system")] if options.system else []
+    texts = [argument(options.system, "--system")] if options.system else []
     texts += [inputs.system.text] if inputs.system else []
     return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
-
-
-def _argument(text: str, name: str) -> str:
-    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
-    (PEP 383). Raises `UsageError` when they are not UTF-8 either."""
-    return decode_text(text.encode("utf-8", "surrogateescape"), name)
-
-
-def _fields(options: ChatOptions, inputs: Inputs, schema: Any) -> dict[str, Any]:
-    """The body's fields that have flags, `--param` last."""
-    fields: dict[str, Any] = {}
-    if options.temperature is not None:
-        if math.isnan(options.temperature):
-            raise UsageError("--temperature is not a number", hint="it goes from 0 to 2")
-        fields["temperature"] = options.temperature
-    if options.max_tokens is not None:
-        fields["max_tokens"] = options.max_tokens
-    if inputs.tools:
-        name, text = inputs.tools
-        fields["tools"] = _array(parse_json(text, name), name)
-    if inputs.schema:
-        fields["response_format"] = _response_format(schema)
-    for param in options.param or []:
-        name, value = _parse_param(param)
-        fields[name] = value
-    return fields
-
-
-def _response_format(schema: Any) -> dict[str, Any]:
-    title = schema.get("title") if isinstance(schema, dict) else None
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64] if isinstance(title, str) else ""
-    return {"type": "json_schema", "json_schema": {"name": name or "reply", "schema": schema}}
-
-
-def _parse_param(text: str) -> tuple[str, Any]:
-    """`KEY=VALUE`: JSON where it parses, else a string."""
-    text = _argument(text, "--param")
-    name, separator, value = text.partition("=")
-    name = name.strip()
-    if not separator or not name:
-        raise UsageError(f"--param takes KEY=VALUE, not '{text}'", hint="e.g. -p top_p=0.9")
-    if name in _RESERVED:
-        raise UsageError(f"--param cannot set '{name}'", hint=_RESERVED[name])
-    try:
-        return name, loads_exact(value)
-    except ValueError:
-        return name, value
-
-
-def _headers(defaults: Defaults) -> tuple[tuple[str, str], ...]:
-    """The API's optional headers for usage logs."""
-    headers = []
-    for name, value in (("HTTP-Referer", defaults.referer), ("X-Title", defaults.title)):
-        text = _argument(value or "", f"the value for {name}").strip()
-        if not text.isprintable():
-            raise UsageError(
-                f"the value for {name} has control characters", hint="give it as one line of text"
-            )
-        if text:
-            headers.append((name, text))
-    return tuple(headers)
 
 
 def _check(request: ChatRequest) -> None:

@@ -80,10 +80,10 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
     validator = None
-    if options.schema:
+    if schema:
         from clinecli.chat.schema import load_schema
 
-        validator = load_schema(schema, options.schema)
+        validator = load_schema(schema.schema, schema.name)
     return Prepared(options, settings, request, turn, validator, stream)
 
 

@@ -56,14 +56,14 @@ def mock_server(options: MockOptions) -> MockServer:
 
 def _reply(given: str | None) -> str | None:
     from clinecli.streams.files import read_text
-    from clinecli.text import decode_text
+    from clinecli.text import argument
 
     if given is None:
         return None
     if given.startswith("@"):
         return read_text(given[1:])
     # Arguments that are not UTF-8 come as lone surrogates.
-    return decode_text(given.encode("utf-8", "surrogateescape"), "--reply")
+    return argument(given, "--reply")
 
 
 def _recordings(path: str | None) -> Recordings | None:
