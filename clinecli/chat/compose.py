@@ -123,7 +123,8 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     turn = _new_turn("" if prompt.takes_input else text, inputs)
     earlier = _array(whole.get("messages", []), "messages of --request")
     earlier += _messages(inputs.messages)
-    thread = _messages(inputs.thread)
+    # A thread that does not exist yet is empty.
+    thread = _messages(inputs.thread) if inputs.thread and inputs.thread.text else []
     system = _system(options, inputs)
     said = _without_system(prompt.messages) if system else prompt.messages
     turn = [*said, *turn]
@@ -235,7 +236,7 @@ def _whole_request(given: Named | None) -> dict[str, Any]:
 
 def _messages(given: Named | None) -> list[dict[str, Any]]:
     """The turns of a file. Raises `UsageError`."""
-    if given is None or not given.text:
+    if given is None:
         return []
     messages = parse_json(given.text, given.name)
     if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
