@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from clinecli.chat.compose import Inputs, Named, has_input, reads_stdin, stdin_flag
 from clinecli.chat.headers import header_file
 from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
+from clinecli.chat.inputs import Inputs, Named, has_input, reads_stdin, stdin_flag
 from clinecli.errors import UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import read_bytes, read_text, read_thread

@@ -96,7 +96,8 @@ class Context:
             return error
 
     def _composed(self, name: str) -> ChatRequest:
-        from clinecli.chat.compose import Defaults, Inputs, Named, compose
+        from clinecli.chat.compose import Defaults, compose
+        from clinecli.chat.inputs import Inputs, Named
         from clinecli.options.chat import ChatOptions
         from clinecli.streams.files import read_text
         from clinecli.text import decode_text
