@@ -67,6 +67,7 @@ def filled_prompt(given: Named | None, values: Mapping[str, str], text: str) -> 
     """Parse a prompt file and fill in its variables. Raises `UsageError` with line and column."""
     if given is None:
         return _NO_PROMPT
+    from clinecli.chat.prompt_file import parse_prompt_file
     from clinecli.chat.template import INPUT
 
     prompt = parse_prompt_file(given.text, given.name)

@@ -35,10 +35,8 @@ def _value(flag: Flag, text: str, command: str) -> Any:
             f"{flag.long if flag.names else command} does not know {text!a}",
             hint=f"choose from {', '.join(flag.choices)}",
         )
-    # Names of files may be any bytes.
-    if flag.kind not in {Kind.FILE, Kind.COMMAND} and not _is_text(text):
-        raise UsageError(f"{label} is not UTF-8 text", hint="convert it to UTF-8")
-    return text
+    # Names of files, and what another program is given, may be any bytes.
+    return text if flag.kind in {Kind.FILE, Kind.COMMAND} else _utf8(text, label)
 
 
 def _number(flag: Flag, text: str, label: str, command: str) -> int | float:
@@ -55,10 +53,15 @@ def _number(flag: Flag, text: str, label: str, command: str) -> int | float:
     return value
 
 
-def _is_text(text: str) -> bool:
-    """Whether an argument was UTF-8: what was not comes as lone surrogates."""
+def _utf8(text: str, label: str) -> str:
+    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
+    (PEP 383)."""
+    if text.isascii():
+        return text
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        raise UsageError(
+            f"{label} is not UTF-8 text: {byte}", hint="convert it first (iconv -t UTF-8)"
+        ) from None

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clinecli.config.settings import CONFIG_KEYS, parse_base_url
+from clinecli.config.base_url import parse_base_url
+from clinecli.config.settings import CONFIG_KEYS
 from clinecli.errors import ExitStatus
 from clinecli.mock import mock_server
 from clinecli.options.common import SETTINGS

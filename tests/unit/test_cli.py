@@ -50,6 +50,8 @@ CHAT: Cases = {
     ("--model", "a", "--model", "b"): {"model": "b"},
     ("-s", "Be brief."): {"system": "Be brief."},
     ("--system", ""): {"system": ""},
+    # As the arguments reach Python in a locale without UTF-8.
+    ("-s", "caf\udcc3\udca9"): {"system": "café"},
     ("--system-file", "s.txt"): {"system_file": "s.txt"},
     ("-f", "a", "--file", "b"): {"file": ["a", "b"]},
     ("-f", "-"): {"file": ["-"]},

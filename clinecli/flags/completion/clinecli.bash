@@ -91,7 +91,7 @@ _clinecli() {
   local current=${words[n]} redirection='^[0-9&]*[<>]+[|&]?'
 
   # The value that is completed, and what is wanted there.
-  local value=$current wanted='' options operands takes command word
+  local value=$current wanted='' options operands takes command word first
   for ((i = 1; i < n; i++)); do
     [[ ${words[i]} == -* ]] || break
     [[ " @TOP@ " == *" ${words[i]} "* ]] && return 0
@@ -102,7 +102,7 @@ _clinecli() {
     wanted='words @COMMANDS@'
     [[ $current == -* ]] && wanted='words @TOP@'
   else
-    command=${words[i]}
+    command=${words[i]} first=$((i + 1))
     _clinecli_describe "$command" ''
     wanted=$operands
     for ((i++; i < n; i++)); do
@@ -139,7 +139,7 @@ _clinecli() {
     elif [[ $wanted == 'words '* && $wanted == "$operands" ]]; then
       # Not those that are on the line already.
       wanted+=' '
-      for word in "${words[@]:1:n-1}"; do
+      for word in "${words[@]:first:n-first}"; do
         wanted=${wanted/" $word "/ }
       done
     fi

@@ -79,12 +79,6 @@ def test_settings_are_the_defaults_of_the_rows() -> None:
     assert settings == Settings(settings.base_url, "the default", settings.model, "the default")
 
 
-def test_the_idle_timeout_of_a_stream_is_the_one_that_help_gives() -> None:
-    from clinecli.transport.client import STREAM_IDLE_SECONDS
-
-    assert SETTINGS["idle_timeout"].default == STREAM_IDLE_SECONDS
-
-
 @pytest.mark.parametrize("field", ["base_url", "model"])
 def test_the_variable_of_a_row_is_read(field: str) -> None:
     settings = resolve(NetworkOptions(), {SETTINGS[field].env: "https://h/v1"}, {}, "c.toml")
