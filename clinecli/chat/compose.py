@@ -18,7 +18,7 @@ from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import dumps, parse_json
 from clinecli.options.chat import ChatOptions
-from clinecli.text import argument
+from clinecli.text import argument, clean
 
 
 class Defaults(NamedTuple):
@@ -74,6 +74,19 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
 def with_model(request: ChatRequest, model: str) -> ChatRequest:
     """The same request to another model."""
     return request._replace(body=with_cap_for(model, {**request.body, "model": model}))
+
+
+def with_correction(request: ChatRequest, reply: str, fault: str) -> ChatRequest:
+    """The same request with a reply that is at fault, and what is to be done about it."""
+    demand = (
+        f"This does not satisfy the JSON Schema: {fault}. Answer with the corrected JSON alone."
+    )
+    messages = [
+        *request.body["messages"],
+        {"role": "assistant", "content": clean(reply)},
+        {"role": "user", "content": clean(demand)},
+    ]
+    return request._replace(body={**request.body, "messages": messages})
 
 
 def _schema(given: Named | None) -> Schema | None:

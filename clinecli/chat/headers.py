@@ -37,8 +37,8 @@ _HINT = "write it like -H 'X-Team: docs', or -H 'X-Api-Key: @FILE' for a secret"
 
 
 class Header(NamedTuple):
-    """One header. `file` is where its value was read from: then it is a secret, and shown
-    nowhere."""
+    """One header. `file` is where its value was read from, `@FILE` for a file of headers: then
+    it is a secret, and shown nowhere."""
 
     name: str
     value: str
@@ -70,7 +70,7 @@ def _of_entry(entry: str, files: Mapping[str, str]) -> list[Header]:
     if entry.startswith("@"):
         lines = [line for line in files[path].splitlines() if line.strip()]
         pairs = [_split(line, f"a line of {path}") for line in lines]
-        return [_checked(name, value, path) for name, value in pairs]
+        return [_checked(name, value, entry) for name, value in pairs]
     name, value = _split(entry, "--header")
     return [_checked(name, files[path].strip() if path else value, path)]
 

@@ -67,6 +67,7 @@ def usage_json(replies: Sequence[Reply], seconds: float) -> bytes:
         "usage": reply.usage or {},
         "model": reply.model,
         "id": reply.id,
+        "request_id": reply.request_id,
         "seconds": round(seconds, 3),
     }
     if len(replies) > 1:

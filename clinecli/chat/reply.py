@@ -125,6 +125,7 @@ class Reply:
         self.usage: dict[str, Any] | None = None
         self.id: str | None = None
         self.model: str | None = None
+        self.request_id: str | None = None
         self.done = False
 
     def add(self, event: Event) -> None:

@@ -31,9 +31,9 @@ def _no_log(_: str) -> None:
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
-    between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time.
+    `key` is taken out of what the server says, also where it is not sent, and so are `secrets`,
+    which stand in `headers`. `idle` is in seconds between bytes; None leaves it to the deadline.
+    `log` is told what `-v` shows, a line at a time.
     """
 
     method: str
@@ -43,6 +43,7 @@ class Call(NamedTuple):
     headers: Headers = ()
     key: Secret | None = None
     sends_key: bool = True
+    secrets: tuple[Secret, ...] = ()
     idle: float | None = None
     log: Callable[[str], None] = _no_log
 
@@ -130,10 +131,10 @@ class Transport:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, key: Secret | None) -> Redactor:
+    def redactor(self, call: Call) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (key,) if key else ()
-        return Redactor(own + proxy_secrets(self.route.proxy))
+        own = (call.key,) if call.key else ()
+        return Redactor(own + call.secrets + proxy_secrets(self.route.proxy))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -141,7 +142,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        redact = self.redactor(call.key)
+        redact = self.redactor(call)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self._connect(call, kept), call, redact)
         if kept.peek() == "quiet":
