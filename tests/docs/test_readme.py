@@ -14,7 +14,7 @@ import pytest
 
 from clinecli.config.base_url import parse_base_url
 from clinecli.config.settings import CONFIG_KEYS
-from clinecli.errors import ExitStatus
+from clinecli.errors import Code, ExitStatus
 from clinecli.mock import mock_server
 from clinecli.options.common import SETTINGS
 from clinecli.options.mock import MockOptions
@@ -71,6 +71,13 @@ def test_there_are_examples() -> None:
 def test_exit_status_table() -> None:
     rows = re.findall(r"^\| (\d+) \| ([a-z-]+) \| (.+?) \|$", TEXT, re.MULTILINE)
     assert rows == [(str(int(each)), each.label, each.when) for each in ExitStatus]
+
+
+def test_error_code_table() -> None:
+    rows = re.findall(
+        r"^\| `([a-z_0-9]+)` \| (.+?) \|$", TEXT.partition("Error codes")[2], re.MULTILINE
+    )
+    assert rows[: len(Code)] == [(str(code), code.meaning) for code in Code]
 
 
 def test_every_key_of_the_config_file_with_its_default() -> None:
