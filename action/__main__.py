@@ -19,7 +19,7 @@ from typed_values import typed_values
 
 from clinecli.chat.prompt_file import PromptFile, parse_prompt_file
 from clinecli.errors import ClinecliError, ConfigError, ExitStatus
-from clinecli.streams.files import parse_json, read_text
+from clinecli.jsontext import parse_json, read_text
 
 # Isolated: a module that lies in the checkout must not be imported.
 CLINECLI = [sys.executable, "-I", "-m", "clinecli"]

@@ -35,17 +35,17 @@ class ChatOptions(NamedTuple):
         Flag(
             _INPUT,
             "Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md.",
-            "FILE|-",
             short="P",
-            kind=Kind.FILE,
+            kind=Kind.PROMPT_FILE,
         ),
     ] = None
     var: Annotated[
         Words,
-        Flag(_INPUT, "Value of a {{NAME}} in it; repeatable.", "NAME=VALUE", short="V"),
+        Flag(_INPUT, "Value of a {{NAME}} in it; repeatable.", short="V", kind=Kind.VARIABLE),
     ] = None
     var_file: Annotated[
-        Words, Flag(_INPUT, "The same, from FILE or stdin (-); repeatable.", "NAME=FILE")
+        Words,
+        Flag(_INPUT, "The same, from FILE or stdin (-); repeatable.", kind=Kind.VARIABLE_FILE),
     ] = None
     vars: Annotated[
         Text, Flag(_INPUT, "Values from a YAML or JSON mapping.", "FILE|-", kind=Kind.FILE)
