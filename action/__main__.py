@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 from action_inputs import PREFIX, Inputs, Plan, check, make_plan, read_inputs
 from action_outputs import Outcome, command, line
 from conclude import conclude, read_policy, wrong_input
-from typed_values import typed_values
+from typed_values import typed_values, without_fence
 
 from clinecli.chat.prompt_file import PromptFile, parse_prompt_file
 from clinecli.errors import ClinecliError, ConfigError, ExitStatus
-from clinecli.jsontext import parse_json, read_text
+from clinecli.jsontext import parse_json
+from clinecli.streams.files import read_text
 
 # Isolated: a module that lies in the checkout must not be imported.
 CLINECLI = [sys.executable, "-I", "-m", "clinecli"]
 KEY_VARIABLES = ("CLINE_API_KEY", "CLINE_API_KEY_FILE")
 DIAGNOSED = (ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION, ExitStatus.TLS)
-DOCTOR_SECONDS = 60
+HELPER_SECONDS = 60
 
 
 class Call(NamedTuple):
@@ -35,6 +36,7 @@ class Call(NamedTuple):
     environment: dict[str, str]
     is_local: bool
     replay: str
+    needs_prices: bool
 
 
 def main() -> int:
@@ -55,11 +57,15 @@ def main() -> int:
         schema = _schema(inputs, prompt)
         with tempfile.TemporaryDirectory(dir=os.environ.get("RUNNER_TEMP") or None) as folder:
             plan = make_plan(inputs, prompt, text, folder)
+            if schema is not None:
+                # A fence around a reply that is right costs nothing.
+                plan += Plan(("--repair", "0"))
             outcome = _ask(_prepare(inputs, plan, Path(folder)))
     except ClinecliError as error:
         outcome = _failed(error)
-    if outcome.status == 0:
-        outcome = outcome._replace(values=typed_values(schema, outcome.text))
+    if outcome.status == 0 and schema is not None:
+        text = without_fence(outcome.text)
+        outcome = outcome._replace(text=text, values=typed_values(schema, text))
     return conclude(outcome, os.environ, fallback_values=typed_values(schema, policy.text))
 
 
@@ -93,7 +99,8 @@ def _prepare(inputs: Inputs, plan: Plan, folder: Path) -> Call:
         _add_access(inputs, environment, folder)
     for path, text in plan.files.items():
         _write(Path(path), text)
-    return Call(plan, environment, inputs.is_local, inputs.replay)
+    needs_prices = bool(inputs.max_cost) and not inputs.is_local
+    return Call(plan, environment, inputs.is_local, inputs.replay, needs_prices)
 
 
 def _mask(secret: str) -> None:
@@ -155,6 +162,8 @@ def _ask(call: Call) -> Outcome:
     wrapper = ["mock", *(["--replay", call.replay] if call.replay else []), "--", *CLINECLI]
     ask = [*CLINECLI, *(wrapper if call.is_local else []), "ask", "--json", "--usage"]
     ask += call.plan.arguments
+    if call.needs_prices:
+        _run(["models", "--ids"], call)
     started = time.monotonic()
     done = subprocess.run(
         ask,
@@ -196,8 +205,15 @@ def read_run(status: int, stdout: bytes, stderr: bytes) -> Outcome:
         error,
         str(report.get("model") or ""),
         str(report.get("request_id") or ""),
-        report.get("usage") or {},
+        _usage(report),
     )
+
+
+def _usage(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the last reply used, and what all of them cost where there were more."""
+    usage = report.get("usage")
+    total = {"total_cost": report["total_cost"]} if "total_cost" in report else {}
+    return {**(usage if isinstance(usage, dict) else {}), **total}
 
 
 def _json_object(text: str) -> dict[str, Any]:
@@ -214,22 +230,27 @@ def _content(reply: Mapping[str, Any]) -> str:
 
 def _diagnose(call: Call) -> str:
     """The root cause that doctor finds, in a line; empty when it finds none."""
-    try:
-        done = subprocess.run(
-            [*CLINECLI, "doctor", "--json"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=call.environment,
-            timeout=DOCTOR_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return ""
-    report = _json_object(done.stdout.decode("utf-8", "replace"))
+    report = _json_object(_run(["doctor", "--json"], call))
     for check_ in report.get("checks", []):
         if check_["id"] == report.get("root_cause"):
             return f"{check_['id']}: {check_['summary']} ({check_['remedy']})"
     return ""
+
+
+def _run(words: list[str], call: Call) -> str:
+    """What another command of clinecli prints for the same API; its failure is no failure."""
+    try:
+        done = subprocess.run(
+            [*CLINECLI, *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=call.environment,
+            timeout=HELPER_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout.decode("utf-8", "replace")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def numbers(value: Any) -> Any:
 
 def cost(usage: Mapping[str, Any]) -> str:
     """The cost in USD as plain digits; empty when unknown."""
-    value = usage.get("cost")
+    value = usage.get("total_cost", usage.get("cost"))
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
         return ""
     return f"{value:.9f}".rstrip("0").rstrip(".")

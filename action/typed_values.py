@@ -19,6 +19,17 @@ _HARMLESS = re.compile(r"[\w .,:/@%+=-]{0,200}")
 _MAX_REFERENCES = 8
 
 
+def without_fence(text: str) -> str:
+    """The JSON of a reply that has satisfied a schema, which may stand in a code fence."""
+    from clinecli.chat.render import first_code_block
+
+    try:
+        json.loads(text)
+    except ValueError:
+        return first_code_block(text) or text
+    return text
+
+
 def typed_values(schema: Any, text: str) -> dict[str, Value]:
     """The typed top-level properties of a reply; none when there is no such schema or reply."""
     try:
