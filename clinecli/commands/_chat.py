@@ -166,7 +166,7 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             log=messages.detail,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
-        redact = transport.redactor(call)
+        redact = transport.redactor(call.key, *call.secrets)
         messages.start_progress(label)
         yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
     except RejectedError as error:

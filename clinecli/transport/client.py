@@ -131,10 +131,9 @@ class Transport:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, call: Call) -> Redactor:
+    def redactor(self, *secrets: Secret | None) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (call.key,) if call.key else ()
-        return Redactor(own + call.secrets + proxy_secrets(self.route.proxy))
+        return Redactor((*filter(None, secrets), *proxy_secrets(self.route.proxy)))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -142,7 +141,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        redact = self.redactor(call)
+        redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self._connect(call, kept), call, redact)
         if kept.peek() == "quiet":
