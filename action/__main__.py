@@ -159,7 +159,12 @@ def _write(path: Path, text: str) -> None:
 
 def _ask(call: Call) -> Outcome:
     """Run the call, and doctor where it can say more."""
-    wrapper = ["mock", *(["--replay", call.replay] if call.replay else []), "--", *CLINECLI]
+    wrapper = [
+        "mock",
+        *(["--replay", call.replay, "--strict"] if call.replay else []),
+        "--",
+        *CLINECLI,
+    ]
     ask = [*CLINECLI, *(wrapper if call.is_local else []), "ask", "--json", "--usage"]
     ask += call.plan.arguments
     if call.needs_prices:

@@ -60,15 +60,15 @@ def line(text: object) -> str:
 
 def command(name: str, message: object, **properties: str) -> str:
     """A workflow command. What the message holds cannot become another one."""
-    data = _escape(_CONTROL.sub(" ", str(message)).replace("##[", "## [")[:_MAX_ANNOTATION])
     given = ",".join(
         f"{key}={_escape(value).replace(':', '%3A').replace(',', '%2C')}"
         for key, value in properties.items()
     )
-    return f"::{name}{' ' if given else ''}{given}::{data}"
+    return f"::{name}{' ' if given else ''}{given}::{_escape(str(message))}"
 
 
 def _escape(text: str) -> str:
+    text = _CONTROL.sub(" ", text).replace("##[", "## [")
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -153,4 +153,4 @@ def annotation(outcome: Outcome, policy: str) -> str:
     level = "error" if policy == "fail" else "warning"
     title = f"clinecli: {word(outcome.kind)} (exit status {outcome.status})"
     text = "\n".join(f"{label}: {text}" for label, text in _explanation(outcome))
-    return command(level, text, title=title)
+    return command(level, text[:_MAX_ANNOTATION], title=title)

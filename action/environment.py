@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -58,6 +59,15 @@ def install(version: str) -> None:
     the package index.
     """
     place = directory(version)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
+        # Runners of one machine share the folder.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / MARK).exists():
+            _make(place, version)
+
+
+def _make(place: Path, version: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     python = str(place / "bin" / "python")
     pip = [sys.executable, "-I", "-m", "pip", "--python", python]

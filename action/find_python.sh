@@ -2,6 +2,14 @@
 # Finds a Python that is new enough, and runs a script of this folder with it.
 set -euo pipefail
 
+case $(uname -s) in
+  Linux | Darwin) ;;
+  *)
+    echo '::error title=clinecli::Only Linux and macOS runners are supported'
+    exit 1
+    ;;
+esac
+
 is_new_enough() {
   "$1" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }

@@ -33,6 +33,8 @@ _CONSTANTS: dict[str, bool | None] = {
 }
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+# Half characters, as JSON writes those beyond U+FFFF; YAML has no such escapes.
+_PAIR = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 
 
@@ -106,6 +108,9 @@ def parse(text: str, name: str) -> Node:
     try:
         return _Builder(yaml.parse(text, Loader=loader), name, len(text)).document()
     except yaml.MarkedYAMLError as error:
+        joined = _PAIR.sub(_joined, text) if "escape" in str(error.problem) else text
+        if joined != text:
+            return parse(joined, name)
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         problem = error.problem or error.context or "cannot be parsed"
@@ -114,6 +119,11 @@ def parse(text: str, name: str) -> Node:
         before = text[: error.position]
         place = Place(name, before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise _not_yaml(place, "a control character that YAML does not allow") from None
+
+
+def _joined(pair: re.Match[str]) -> str:
+    units = bytes.fromhex(pair[1] + pair[2])
+    return units.decode("utf-16-be")
 
 
 def _not_yaml(place: Place, problem: str) -> UsageError:

@@ -49,8 +49,7 @@ class Run(NamedTuple):
     @property
     def commands(self) -> list[Command]:
         """What the log makes the runner do."""
-        lines = re.split(r"\r\n|\r|\n", self.log)
-        return [found for line in lines if (found := _parse_command(line))]
+        return [found for line in split_lines(self.log) if (found := parse_command(line))]
 
     @property
     def seen(self) -> str:
@@ -64,7 +63,12 @@ class Run(NamedTuple):
         return [command.data for command in self.commands if command.name == level]
 
 
-def _parse_command(line: str) -> Command | None:
+def split_lines(log: str) -> list[str]:
+    """A log as the runner's reader splits it."""
+    return re.split(r"\r\n|\r|\n", log)
+
+
+def parse_command(line: str) -> Command | None:
     match = _COMMAND.match(line) or _OLD_COMMAND.search(line)
     if not match:
         return None
