@@ -128,3 +128,9 @@ def _columns(character: str) -> int:
     if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def argument(text: str, name: str) -> str:
+    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
+    (PEP 383). Raises `UsageError` when they are not UTF-8 either."""
+    return decode_text(text.encode("utf-8", "surrogateescape"), name)

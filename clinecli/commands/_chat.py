@@ -15,14 +15,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.chat.compose import Defaults, compose, unanswered_calls
+from clinecli.chat.compose import Defaults, compose
+from clinecli.chat.conversation import unanswered_calls
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.commands._inputs import gather
 from clinecli.config.keys import Key, find_key
 from clinecli.config.load import load_settings
+from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, RejectedError, UsageError
+from clinecli.errors import ClinecliError, Code, RejectedError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.options.common import SETTINGS
 from clinecli.streams.console import Console
@@ -35,14 +37,12 @@ if TYPE_CHECKING:
 
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
+    from clinecli.transport.deadline import Deadline
     from clinecli.transport.exchange import Answer
     from clinecli.transport.retry import RetryPolicy
 
 # A whole reply is silent until the model is done.
 STREAM_IDLE_SECONDS = float(SETTINGS["idle_timeout"].default or 0)
-
-# The code of `RejectedError`s for which there is a nearest model.
-_UNKNOWN_MODEL = "model_not_found"
 
 
 class Prepared(NamedTuple):
@@ -67,7 +67,7 @@ class Opened(NamedTuple):
     sink: Sink
     transport: Transport
     call: Call
-    early: EarlyConnection
+    early: EarlyConnection | None
     policy: RetryPolicy
     redact: Redactor
     started: float
@@ -75,6 +75,19 @@ class Opened(NamedTuple):
     def send(self, attempt: int) -> Answer:
         """What the server answers. Every attempt has a connection of its own."""
         return self.transport.send(self.call, self.early if attempt == 1 else None)
+
+    def another(self, prepared: Prepared, deadline: Deadline | None = None) -> Opened:
+        """The same place for the reply to another request, which has its own time unless a
+        deadline is given."""
+        from clinecli.transport.deadline import Deadline
+
+        deadline = deadline or Deadline(prepared.settings.timeout)
+        body = prepared.request.encode(stream=prepared.stream)
+        return self._replace(
+            call=self.call._replace(body=body, deadline=deadline),
+            early=None,
+            policy=self.policy._replace(deadline=deadline),
+        )
 
 
 def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared:
@@ -97,10 +110,10 @@ def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared
             "its result as a message with the role 'tool'"
         )
     validator = None
-    if options.schema:
+    if schema:
         from clinecli.chat.schema import load_schema
 
-        validator = load_schema(schema, options.schema)
+        validator = load_schema(schema.schema, schema.name)
     return Prepared(options, settings, request, turn, validator, stream)
 
 
@@ -188,11 +201,14 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
         body=request.encode(stream=prepared.stream),
         headers=JSON + request.headers,
         key=key.secret,
+        secrets=tuple(
+            Secret(value) for name, value in request.headers if name in request.secret_headers
+        ),
         idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
         log=console.detail if console.verbose else None,
     )
     policy = RetryPolicy(settings.retries, deadline, note)
-    redact = transport.redactor(key.secret)
+    redact = transport.redactor(call.key, *call.secrets)
     console.start_progress(label)
     return Opened(sink, transport, call, early, policy, redact, time.monotonic())
 
@@ -202,9 +218,11 @@ def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | Non
 
     source = key.source if key else ""
     fitted = fit_hints(error, prepared.settings.base_url, path=CHAT, key_source=source)
-    is_unknown = error.http_status == 404 or error.code == _UNKNOWN_MODEL
-    near = _did_you_mean(prepared.model) if is_unknown else ""
-    return fitted.with_hint(near) if near and isinstance(error, RejectedError) else fitted
+    is_unknown = error.http_status == 404 or error.code is Code.UNKNOWN_MODEL
+    if not (is_unknown and isinstance(error, RejectedError)) or prepared.options.fallback:
+        return fitted
+    near = _did_you_mean(prepared.model)
+    return fitted.with_hint(near) if near else fitted
 
 
 def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from clinecli.chat.compose import Inputs, Named, has_input, reads_stdin, stdin_flag
+from collections.abc import Callable
+
+from clinecli.chat.headers import header_file
 from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
+from clinecli.chat.inputs import Inputs, Named, has_input, reads_stdin, stdin_flag
 from clinecli.errors import UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import STDIN, is_terminal
 from clinecli.streams.inputs import Limit, Reader, has_empty_stdin
-from clinecli.text import decode_text
+from clinecli.text import argument, decode_text
 
 _IMAGE = Limit(MAX_IMAGE_BYTES, "images", "scale it down, or pass its URL")
 
@@ -21,10 +24,13 @@ def gather(options: ChatOptions, reader: Reader, console: Console) -> Inputs:
     """
     stdin = _read_stdin(options, reader, console)
 
-    def text(path: str | None) -> Named | None:
+    def named(path: str) -> Named:
         if path == "-":
             return Named("stdin", decode_text(stdin, "stdin"))
-        return Named(path, reader.text(path)) if path else None
+        return Named(path, reader.text(path))
+
+    def maybe(path: str | None) -> Named | None:
+        return named(path) if path else None
 
     def image(name: str) -> tuple[str, bytes]:
         if name == "-":
@@ -33,14 +39,19 @@ def gather(options: ChatOptions, reader: Reader, console: Console) -> Inputs:
 
     return Inputs(
         stdin=stdin,
-        files=tuple(filter(None, map(text, options.file or ()))),
+        files=tuple(map(named, options.file or ())),
         images=tuple(map(image, options.image or ())),
-        system=text(options.system_file),
-        tools=text(options.tools),
-        schema=text(options.schema),
-        messages=text(options.messages),
+        system=maybe(options.system_file),
+        tools=maybe(options.tools),
+        schema=maybe(options.schema),
+        messages=maybe(options.messages),
         thread=_thread(options.thread, reader),
-        request=text(options.request),
+        request=maybe(options.request),
+        prompt_file=maybe(options.prompt_file),
+        values=_values(options, named),
+        header_files={
+            path: reader.text(path) for path in map(header_file, options.header or ()) if path
+        },
     )
 
 
@@ -52,6 +63,29 @@ def _thread(path: str | None, reader: Reader) -> Named | None:
     from clinecli.streams.thread_file import read_thread
 
     return Named(path, read_thread(path, reader))
+
+
+def _values(options: ChatOptions, read: Callable[[str], Named]) -> dict[str, str]:
+    """The values of variables: --var and --var-file count more than --vars."""
+    if not (options.vars or options.var or options.var_file):
+        return {}
+    if not options.prompt_file:
+        raise UsageError("there is no prompt file for the variables", hint="give it: -P FILE")
+    from clinecli.chat.template import parse_pair, parse_values
+
+    pairs = [parse_pair(argument(pair, "--var"), "--var", "VALUE") for pair in options.var or ()]
+    for pair in options.var_file or ():
+        name, path = parse_pair(pair, "--var-file", "FILE")
+        pairs.append((name, read(path).text))
+    own = dict(pairs)
+    if len(own) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"the variable '{twice}' is given twice", hint="keep one of the two")
+    if not options.vars:
+        return own
+    shared = read(options.vars)
+    return {**parse_values(shared.text, shared.name), **own}
 
 
 def _read_stdin(options: ChatOptions, reader: Reader, console: Console) -> bytes:
