@@ -63,7 +63,6 @@ CHAT: Cases = {
     ("--fallback", "a/b", "--fallback", "c/d"): {"fallback": ["a/b", "c/d"]},
     ("--effort", "xhigh"): {"effort": "xhigh"},
     ("--max-cost", "0.05"): {"max_cost": 0.05},
-    ("--repair", "2"): {"repair": 2},
     ("-H", "a: b", "--header", "c: @f"): {"header": ["a: b", "c: @f"]},
     ("-p", "a=1", "--param", "b=x=y"): {"param": ["a=1", "b=x=y"]},
     ("--tools", "t.json"): {"tools": "t.json"},
@@ -84,7 +83,12 @@ CHAT: Cases = {
     ("hi", "-jt1", "there"): {"prompt": ["hi", "there"], "json": True, "temperature": 1.0},
 }
 CASES: dict[str, Cases] = {
-    "ask": {**CHAT, ("-x",): {"extract": True}, ("--extract",): {"extract": True}},
+    "ask": {
+        **CHAT,
+        ("-x",): {"extract": True},
+        ("--extract",): {"extract": True},
+        ("--repair", "2"): {"repair": 2},
+    },
     "stream": CHAT,
     "models": {
         (): {},
