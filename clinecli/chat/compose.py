@@ -67,7 +67,12 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
     request = _with_headers(body, options, inputs, defaults)
-    _check(request)
+    if not request.has_user_content:
+        raise EmptyMessageError("there is no user message with content: nothing was sent")
+    read = (inputs.tools, inputs.schema, inputs.messages, inputs.thread, inputs.prompt_file)
+    if options.request or options.param or any(read):
+        # Flags and text can always be sent; JSON may hold what is no text, or is too deep.
+        _check(request)
     return Composed(request, turn, schema or prompt.schema)
 
 
@@ -138,8 +143,6 @@ def _whole_request(given: Named | None) -> dict[str, Any]:
 
 
 def _check(request: ChatRequest) -> None:
-    if not request.has_user_content:
-        raise EmptyMessageError("there is no user message with content: nothing was sent")
     try:
         dumps(request.body)
     except ValueError as error:

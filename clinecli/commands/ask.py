@@ -102,18 +102,25 @@ def _answer(
 
 def _asked_for(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
     """The text to print, and why there is none."""
-    text = reply.text
-    if not prepared.options.extract:
-        failure = failure_of(prepared, reply)
-        is_refused = failure is not None and failure.code is Code.SCHEMA_MISMATCH
-        if not is_refused or prepared.options.repair is None:
-            return text, failure
+    if prepared.options.extract:
+        return _extracted(prepared, reply)
+    text, failure = reply.text, failure_of(prepared, reply)
+    is_refused = failure is not None and failure.code is Code.SCHEMA_MISMATCH
+    if is_refused and prepared.options.repair is not None:
+        from clinecli.chat.render import first_code_block
+
+        # A fence around what the schema accepts is no reason to ask again.
+        block = first_code_block(text) or ""
+        if not failure_of(prepared, reply, block):
+            return block, None
+    return text, failure
+
+
+def _extracted(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
+    """The first code block of the text, and why there is none."""
     from clinecli.chat.render import first_code_block
 
-    block = first_code_block(text) or ""
-    if not prepared.options.extract:
-        # A fence around what the schema accepts is no reason to ask again.
-        return (text, failure) if failure_of(prepared, reply, block) else (block, None)
+    block = first_code_block(reply.text) or ""
     failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
     if not failure and not block.strip():
         failure = IncompleteError(
