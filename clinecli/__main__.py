@@ -37,7 +37,7 @@ def main() -> NoReturn:
     except OSError as error:
         failure = OutputError(f"input or output failed: {error.strerror}")
         status = _report(failure, as_json=_wants_json(arguments))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a bug becomes a message and a status
         status = _report(_bug(error), as_json=_wants_json(arguments))
     # Everything is written and closed: taking the interpreter down module by module would
     # cost a tenth of the whole call.

@@ -27,6 +27,8 @@ from tests.helpers.replies import (
 from tests.helpers.servers import TcpServer, has_ipv6, reset, stall
 from tests.helpers.tls import Authority, TlsServer, self_signed
 
+pytestmark = pytest.mark.smoke
+
 
 def answer(connection: socket.socket, _number: int) -> None:
     connection.sendall(REPLY)
