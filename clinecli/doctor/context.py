@@ -96,17 +96,16 @@ class Context:
             return error
 
     def _composed(self, name: str) -> ChatRequest:
-        from clinecli.chat.compose import Defaults, Inputs, Named, compose
+        from clinecli.chat.compose import Defaults, compose
+        from clinecli.chat.inputs import Inputs, Named
         from clinecli.options.chat import ChatOptions
         from clinecli.streams.files import read_text
+        from clinecli.text import decode_text
 
         settings = self.settings
         options = ChatOptions(network=self.options.network, request=name, model=self.options.model)
-        inputs = (
-            Inputs(stdin=self.stdin)
-            if name == "-"
-            else Inputs(request=Named(name, read_text(name)))
-        )
+        text = decode_text(self.stdin, "stdin") if name == "-" else read_text(name)
+        inputs = Inputs(request=Named("stdin" if name == "-" else name, text))
         defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
         return compose(options, inputs, defaults, stream=False).request
 

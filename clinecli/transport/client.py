@@ -27,9 +27,9 @@ JSON: Headers = (("Content-Type", "application/json"),)
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
-    between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time; None where nobody follows.
+    `key` is taken out of what the server says, also where it is not sent, and so are `secrets`,
+    which stand in `headers`. `idle` is in seconds between bytes; None leaves it to the deadline.
+    `log` is told what `-v` shows, a line at a time; None where nobody follows.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Call(NamedTuple):
     headers: Headers = ()
     key: Secret | None = None
     sends_key: bool = True
+    secrets: tuple[Secret, ...] = ()
     idle: float | None = None
     log: Callable[[str], None] | None = None
 
@@ -125,10 +126,9 @@ class Transport:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, key: Secret | None) -> Redactor:
+    def redactor(self, *secrets: Secret | None) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (key,) if key else ()
-        return Redactor(own + proxy_secrets(self.route.proxy))
+        return Redactor((*filter(None, secrets), *proxy_secrets(self.route.proxy)))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -136,7 +136,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        redact = self.redactor(call.key)
+        redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self._connect(call, kept), call, redact)
         if kept.peek() == "quiet":

@@ -170,10 +170,7 @@ class Answer:
         body = self._body
         while not (body.ended or self._failure):
             pieces = body.pieces()
-            if body.ended:
-                self._end()
-            elif body.broken:
-                self._failure = self._connection.failed(Stage.BODY, EOFError())
+            self._settle()
             if self._decoder:
                 pieces = self._decoded(pieces, self._decoder)
             if data := b"".join(pieces):
@@ -193,10 +190,14 @@ class Answer:
             self._failure = error
         return plain
 
-    def _end(self) -> None:
-        if state := self._body.next_state():
-            self._connection.http = state
-            self.kept = self._connection
+    def _settle(self) -> None:
+        """Keep the connection after a body that has ended well; tell of one that is broken."""
+        if self._body.ended:
+            if state := self._body.next_state():
+                self._connection.http = state
+                self.kept = self._connection
+        elif self._body.broken:
+            self._failure = self._connection.failed(Stage.BODY, EOFError())
 
     def body(self) -> bytes:
         """The whole body. Raises `ClinecliError`, also when it exceeds 512 MiB."""
