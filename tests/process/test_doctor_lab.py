@@ -585,12 +585,12 @@ def test_a_server_that_stays_silent(env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("/wrong", "an empty path means /api/v1"), ("/api/v1/chat/completions", "ends before")],
+    [("/wrong", "{}/api/v1 answers"), ("/api/v1/chat/completions", "{}/api/v1 answers")],
 )
 def test_a_wrong_path(path: str, said: str, env: dict[str, str]) -> None:
     with api() as server:
         report = broken("api.http", 9, settle(env, server.url + path))
-    assert said in report["api.http"]["remedy"]
+    assert said.format(server.url) in report["api.http"]["remedy"]
 
 
 def test_a_wrong_path_behind_a_gateway_that_wants_a_key(env: dict[str, str]) -> None:
@@ -743,23 +743,39 @@ def _strict(_: bytes, body: bytes) -> bytes:
     return MODEL_404 if json.loads(body)["messages"] else NO_MESSAGES_400
 
 
-@pytest.mark.parametrize("chat", [MODEL_404, _strict], ids=["always 404", "400 without messages"])
-def test_a_model_that_is_not_there(chat: Any, env: dict[str, str]) -> None:
+def test_a_model_that_is_not_there(env: dict[str, str]) -> None:
     env["CLINE_MODEL"] = "claude-sonnet-4.6"
-    with api({"POST /chat/completions": chat}) as server:
+    with api({"POST /chat/completions": MODEL_404}) as server:
         report = broken("api.model", 9, settle(env, server.url), live=True)
     assert f"did you mean {MODEL}" in report["api.model"]["remedy"]
     assert report["api.chat"]["blocked_by"] == "api.model"
 
 
+def test_a_model_that_only_a_real_request_finds_missing(env: dict[str, str]) -> None:
+    env["CLINE_MODEL"] = "claude-sonnet-4.6"
+    with api({"POST /chat/completions": _strict}) as server:
+        report = broken("api.chat", 9, settle(env, server.url), live=True)
+        free = diagnose(env)
+    assert report["api.model"]["status"] == "warn"
+    assert (free.status, free.ids("warn")) == (0, ["api.model"])
+    assert f"did you mean {MODEL}" in free["api.model"]["remedy"]
+    assert "--live" in free["api.model"]["remedy"]
+
+
 @pytest.mark.parametrize(
-    "name", ["anthropic/claude-sonnet-4.6", f"{MODEL}:free", "Anthropic/Claude-Sonnet-4-6"]
+    ("name", "status"),
+    [
+        ("anthropic/claude-sonnet-4.6", "warn"),
+        (f"{MODEL}:free", "ok"),
+        ("Anthropic/Claude-Sonnet-4-6", "warn"),
+    ],
 )
-def test_a_model_by_another_spelling(name: str, env: dict[str, str]) -> None:
+def test_a_model_by_another_spelling(name: str, status: str, env: dict[str, str]) -> None:
     env["CLINE_MODEL"] = name
     with api() as server:
         report = diagnose(settle(env, server.url))
-    assert (report.status, report["api.model"]["status"]) == (0, "ok")
+    assert (report.status, report["api.model"]["status"]) == (0, status)
+    assert status == "ok" or "--live" in report["api.model"]["remedy"]
 
 
 def test_a_model_that_is_served_but_not_listed(env: dict[str, str]) -> None:
@@ -1005,9 +1021,10 @@ def test_the_given_request_is_what_is_sent(tmp_path: Path, env: dict[str, str]) 
     with api() as server:
         report = diagnose(settle(env, server.url), "--live", "--request", str(path))
     assert report["api.chat"]["status"] == "ok"
-    sent = json.loads(server.requests[-1][1])
-    assert (sent["temperature"], sent["stream"]) == (0.5, True)
-    assert sent["messages"] == [{"role": "user", "content": "what is it?"}]
+    bodies = [json.loads(body) for _, body in server.requests if body]
+    sent = [body for body in bodies if body["messages"]]
+    assert [(body["temperature"], body["stream"]) for body in sent] == [(0.5, False), (0.5, True)]
+    assert sent[0]["messages"] == [{"role": "user", "content": "what is it?"}]
 
 
 def test_a_model_that_is_too_slow(env: dict[str, str]) -> None:

@@ -1,65 +1,34 @@
-"""Checks of what is on this machine: versions, settings and the key."""
+"""The check of the key that `ask` would use."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
-import ssl
 import stat
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from clinecli import __version__
 from clinecli.config.keys import (
     KEY_FILE_VARIABLE,
     Key,
-    config_path,
     find_key,
     key_readers,
-    load_settings,
     providers_path,
 )
 from clinecli.config.secret import Secret
-from clinecli.doctor.check import Outcome, ok, warn
-from clinecli.doctor.context import Context
+from clinecli.config.settings import Settings
+from clinecli.doctor.check import Finding, Findings, ok, warn
+from clinecli.doctor.setup import Setup
 from clinecli.errors import ConfigError
 
 # Where `key_readers` has the key command.
 _COMMAND = 4
-# The end of a key tells which one it is; of a short one it would tell too much.
-_SHOWN_ABOVE = 12
-
-
-def runtime(_context: Context) -> Outcome:
-    """Versions and platform."""
-    from importlib.metadata import version
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
-    system = os.uname()
-    return ok(
-        f"clinecli {__version__}, Python {python}, h11 {version('h11')}, {openssl}, "
-        f"{system.sysname} {system.machine}",
-        f"{system.sysname} is {system.release}",
-        f"Python is {sys.executable}",
-    )
-
-
-def config(context: Context) -> Outcome:
-    """The settings, as `ask` resolves them."""
-    path = config_path(context.environ)
-    options = context.options
-    context.settings = settings = load_settings(
-        options.network, context.environ, model=options.model
-    )
-    return ok(
-        f"{settings.base_url}, model {settings.model}",
-        f"base URL from {settings.base_url_source}",
-        f"model from {settings.model_source}",
-        f"config file {path}" + ("" if path.exists() else ", which does not exist"),
-    )
+# Digits of the SHA-256 of a key, to compare two machines: they tell nothing of the key.
+_HASH_DIGITS = 8
+# A guess of a shorter key could be proved right by its hash.
+_HASHED_FROM = 16
 
 
 class _Source(NamedTuple):
@@ -70,32 +39,30 @@ class _Source(NamedTuple):
     is_command: bool
 
 
-def key(context: Context) -> Outcome:
+def key(setup: Setup, known: Findings) -> Finding:
     """The key that `ask` would use; the others are only compared with it."""
-    sources = _sources(context)
+    settings = known[Settings]
+    sources = _sources(settings, setup.environ)
     found, file = _first(sources)
     if not found:
         # Raises what `ask` raises.
-        found = find_key(context.settings, context.environ)
-    context.key = found
-    context.secrets.append(found.secret)
+        found = find_key(settings, setup.environ)
     others, details = [], []
     for source in sources:
         if source.is_command:
             # It may ask for a fingerprint: it is not run for a comparison.
-            unused = ["key_command of the config file"] * bool(context.settings.key_command)
+            unused = ["key_command of the config file"] * bool(settings.key_command)
             details += [f"not used, and not run: {name}" for name in unused]
             continue
         try:
             others += [other for other in [source.read()] if other]
         except ConfigError as error:
             details.append(f"not used, and of no use: {error.message}")
-    return _judged(found, file, others, details)
+    return _judged(found, file, others, details).knowing(found)
 
 
-def _sources(context: Context) -> Iterator[_Source]:
+def _sources(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Source]:
     """In order of precedence. Each is read once at most: a key file may be a pipe."""
-    settings, environ = context.settings, context.environ
     files = (
         settings.key_file,
         None,
@@ -117,7 +84,7 @@ def _first(sources: Iterator[_Source]) -> tuple[Key | None, str | None]:
     return None, None
 
 
-def _judged(found: Key, file: str | None, others: list[Key], details: list[str]) -> Outcome:
+def _judged(found: Key, file: str | None, others: list[Key], details: list[str]) -> Finding:
     summary = f"from {found.source}, {_described(found.secret)}"
     details += [f"the same key: {other.source}" for other in others if _same(found, other)]
     different = [other.source for other in others if not _same(found, other)]
@@ -152,9 +119,12 @@ def _same(one: Key, other: Key) -> bool:
 
 
 def _described(secret: Secret) -> str:
+    """Which key it is, without a character of it."""
     key = secret.reveal()
-    end = f", ending in {key[-4:]}" if len(key) > _SHOWN_ABOVE else ""
-    return f"{len(key)} characters{end}"
+    if len(key) < _HASHED_FROM:
+        return f"{len(key)} characters"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{len(key)} characters, SHA-256 {digest}…"
 
 
 def _mode_for_others(file: str | None) -> int | None:
