@@ -38,13 +38,13 @@ _clinecli_describe() {
         --wait|--watch|--count|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
-      options='--port --delay --reply --fault --replay -h --help'
+      options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'
       operands='command'
       case $2 in
-        --port|--delay) takes='text' ;;
+        --port|--delay|--latency|--replay-speed) takes='text' ;;
         --reply) takes='at-file' ;;
-        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error length html not-json redirect stall refuse' ;;
-        --replay) takes='file' ;;
+        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error model length html not-json redirect stall refuse' ;;
+        --record|--replay) takes='file' ;;
       esac ;;
     completion)
       options='-h --help'

@@ -9,7 +9,7 @@ from pathlib import Path
 from roff import blocks, bold, definition, inline, italic, lines, literal, to_roff
 
 from clinecli import __version__
-from clinecli.errors import ExitStatus
+from clinecli.errors import Code, ExitStatus
 from clinecli.flags.table import COMMANDS, TOP, all_flags, argument
 from clinecli.options.doctor import CHECKS
 from clinecli.options.flag import Flag, Group, Kind
@@ -99,6 +99,9 @@ class _Inserts:
                 f"{bold(str(int(status)))} ({status.label})", f"{inline(_sentence(status.when))}"
             )
         ]
+
+    def _codes(self) -> list[str]:
+        return _words({str(code): code.meaning for code in Code})
 
     def _terms(self, *names: str) -> Iterable[str]:
         return to_roff("\n\n".join(self._glossary[name] for name in names), self)

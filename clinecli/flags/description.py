@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from clinecli import __version__
-from clinecli.errors import ExitStatus
+from clinecli.errors import Code, ExitStatus
 from clinecli.flags.table import COMMANDS, VERSION, parameters, usage
 from clinecli.options.flag import Flag
 
 
 def description() -> dict[str, Any]:
-    """Commands, flags and exit statuses. Keys are only ever added."""
+    """Commands, flags, exit statuses and error codes. Keys are only ever added."""
     return {
         "program": "clinecli",
         "version": __version__,
@@ -21,6 +21,7 @@ def description() -> dict[str, Any]:
             {"status": int(status), "name": status.label, "when": status.when}
             for status in ExitStatus
         ],
+        "error_codes": [{"code": str(code), "meaning": code.meaning} for code in Code],
     }
 
 

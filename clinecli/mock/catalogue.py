@@ -143,6 +143,11 @@ USAGES: dict[str, Any] = {
 }
 
 
+def knows(model: str) -> bool:
+    """Whether a model is in the list."""
+    return model in _BY_ID
+
+
 def cost(model: str, prompt_tokens: int, completion_tokens: int) -> float:
     """What a call costs in USD; a model that is not in the list costs what the default does."""
     row = _BY_ID.get(model, _BY_ID[DEFAULT_MODEL])

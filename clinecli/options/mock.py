@@ -17,6 +17,7 @@ FAULTS = {
     "empty-reply": "a reply without text",
     "cut-stream": "the reply breaks off",
     "mid-stream-error": "an error in the midst of the reply",
+    "model": "404, for a model that is not in the list",
     "length": "the reply stops at a length limit",
     "html": "the page of a captive portal",
     "not-json": "text that is not JSON",
@@ -27,7 +28,8 @@ FAULTS = {
 
 
 class MockOptions(NamedTuple):
-    """Flags of `mock`. `delay` is in seconds per token; `fault` entries are `NAME[:N]`."""
+    """Flags of `mock`. `delay` is in seconds per token, `latency` per reply; `fault` entries are
+    `NAME[:N]`."""
 
     command: Annotated[
         Words,
@@ -46,6 +48,10 @@ class MockOptions(NamedTuple):
         float,
         Flag(Group.OUTPUT, "Wait before each token.", "SECONDS", minimum=0, maximum=3600),
     ] = 0.0
+    latency: Annotated[
+        float,
+        Flag(Group.OUTPUT, "Wait before each reply.", "SECONDS", minimum=0, maximum=3600),
+    ] = 0.0
     reply: Annotated[Text, Flag(Group.OUTPUT, "What to answer.", kind=Kind.AT_FILE)] = None
     fault: Annotated[
         Words,
@@ -56,4 +62,26 @@ class MockOptions(NamedTuple):
             choices=FAULTS,
         ),
     ] = None
+    record: Annotated[
+        Text,
+        Flag(
+            Group.OUTPUT,
+            "Let the real API answer, and keep the exchanges in FILE, without key and account.",
+            kind=Kind.FILE,
+        ),
+    ] = None
     replay: Annotated[Text, Flag(Group.OUTPUT, "Serve recorded exchanges.", kind=Kind.FILE)] = None
+    replay_speed: Annotated[
+        float | None,
+        Flag(
+            Group.OUTPUT,
+            "Serve them so many times as fast; inf does not wait.",
+            "FACTOR",
+            above=0,
+            default=1.0,
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        Flag(Group.OUTPUT, "Refuse what was not recorded, and end with status 9 then."),
+    ] = False
