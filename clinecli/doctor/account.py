@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,6 +16,7 @@ from clinecli.config.keys import Key
 from clinecli.doctor.api import Greeting, not_at_base_url
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure
+from clinecli.doctor.key import expiry_of
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import AuthError, ClinecliError, CreditError, IncompleteError
 from clinecli.jsontext import loads
@@ -203,6 +206,10 @@ def _valid(account: _Heard) -> Finding:
 def _rejected(known: Findings, account: _Heard, chat: _Heard) -> Finding:
     error = account.error if isinstance(account.error, AuthError) else chat.error
     details = [_source(known), *_telling(account, chat)]
+    key = known.get(Key)
+    expiry = expiry_of(key.secret.reveal()) if key else None
+    if expiry is not None and expiry < time.time():
+        details.insert(0, f"the token expired on {datetime.fromtimestamp(expiry, UTC):%Y-%m-%d}")
     return failed(_basic(error, account, chat), *details)
 
 

@@ -6,7 +6,9 @@ import hashlib
 import os
 import shlex
 import stat
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ from clinecli.config.settings import Settings
 from clinecli.doctor.check import Finding, Findings, ok, warn
 from clinecli.doctor.setup import Setup
 from clinecli.errors import ConfigError
+from clinecli.jsontext import InvalidJson, loads
 
 # Where `key_readers` has the key command.
 _COMMAND = 4
@@ -58,7 +61,8 @@ def key(setup: Setup, known: Findings) -> Finding:
             others += [other for other in [source.read()] if other]
         except ConfigError as error:
             details.append(f"not used, and of no use: {error.message}")
-    return _judged(found, file, others, details).knowing(found)
+    doubts = _doubts(found.secret.reveal(), settings.base_url.host, setup.now())
+    return _judged(found, file, others, details, [*doubts]).knowing(found)
 
 
 def _sources(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Source]:
@@ -84,7 +88,13 @@ def _first(sources: Iterator[_Source]) -> tuple[Key | None, str | None]:
     return None, None
 
 
-def _judged(found: Key, file: str | None, others: list[Key], details: list[str]) -> Finding:
+def _judged(
+    found: Key,
+    file: str | None,
+    others: list[Key],
+    details: list[str],
+    doubts: list[tuple[str, str]],
+) -> Finding:
     summary = f"from {found.source}, {_described(found.secret)}"
     details += [f"the same key: {other.source}" for other in others if _same(found, other)]
     different = [other.source for other in others if not _same(found, other)]
@@ -101,17 +111,65 @@ def _judged(found: Key, file: str | None, others: list[Key], details: list[str])
         warnings.append(
             (f"others can read {file} (mode {mode:04o})", f"chmod 600 {shlex.quote(str(file))}")
         )
-    if found.secret.reveal().startswith("workos:"):
-        warnings.append(
-            (
-                "it is an account token (workos:), which expires",
-                "create an API key at https://app.cline.bot, Settings > API Keys",
-            )
-        )
+    warnings += doubts
     if not warnings:
         return ok(summary, *details)
     said, remedies = zip(*warnings, strict=True)
     return warn("; ".join([summary, *said]), *details, remedy="; ".join(remedies))
+
+
+# How the keys of other providers begin.
+_FOREIGN_PREFIXES = {
+    "sk-ant-": "Anthropic",
+    "sk-or-": "OpenRouter",
+    "sk-proj-": "OpenAI",
+    "sk-svcacct-": "OpenAI",
+    "gsk_": "Groq",
+    "AIza": "Google",
+    "ghp_": "GitHub",
+    "github_pat_": "GitHub",
+    "gho_": "GitHub",
+    "glpat-": "GitLab",
+    "hf_": "Hugging Face",
+    "xai-": "xAI",
+    "pplx-": "Perplexity",
+    "r8_": "Replicate",
+    "nvapi-": "NVIDIA",
+    "fw_": "Fireworks",
+    "AKIA": "AWS",
+    "xoxb-": "Slack",
+}
+_API_DOMAIN = "cline.bot"
+
+
+def _doubts(key: str, host: str, now: float) -> Iterator[tuple[str, str]]:
+    """What makes it unlikely that the key is accepted, and the remedy."""
+    create = "create an API key at https://app.cline.bot, Settings > API Keys"
+    expiry = expiry_of(key)
+    if expiry is not None and expiry < now:
+        moment = datetime.fromtimestamp(expiry, UTC)
+        yield f"it is a token that expired on {moment:%Y-%m-%d %H:%M} UTC", create
+    elif key.startswith("workos:"):
+        yield "it is an account token (workos:), which expires", create
+    provider = next(
+        (name for start, name in _FOREIGN_PREFIXES.items() if key.startswith(start)), ""
+    )
+    if provider and (host == _API_DOMAIN or host.endswith(f".{_API_DOMAIN}")):
+        yield f"it looks like a key of {provider}, not of Cline", create
+
+
+def expiry_of(key: str) -> float | None:
+    """When a JSON web token (RFC 7519) expires, as Unix time; None for what is no such token."""
+    parts = key.removeprefix("workos:").split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        expiry = loads(urlsafe_b64decode(padded))["exp"]
+        datetime.fromtimestamp(expiry, UTC)
+    except (InvalidJson, ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
+    return float(expiry)
 
 
 def _same(one: Key, other: Key) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 from clinecli.chat.images import MAX_IMAGE_BYTES, image_type
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.setup import Asked, Setup
-from clinecli.errors import RejectedError
-from clinecli.jsontext import Number
+from clinecli.errors import EmptyMessageError, RejectedError
+from clinecli.jsontext import Number, loads
 
 _ROLES = ("system", "user", "assistant", "tool")
 # Not in the API's documentation, but taken by some models of its catalogue.
@@ -27,6 +27,11 @@ def message(setup: Setup, known: Findings) -> Finding:
     """The request of `--request`, which `ask --request` would send."""
     name = setup.options.request
     request, error = known[Asked]
+    remedy = f"correct {'the request' if name == '-' else name}"
+    if isinstance(error, EmptyMessageError) and isinstance(setup.request, str):
+        reasons = [*_emptiness(setup.request)]
+        said = error.but(message=f"{error.message}: {reasons[0]}") if reasons else error
+        return failed(said, *reasons[1:], remedy=f"{remedy}: a user message needs content")
     if error:
         raise error
     if request is None:
@@ -35,13 +40,48 @@ def message(setup: Setup, known: Findings) -> Finding:
     faults = [*_model(body), *_temperature(body), *_messages(body["messages"])]
     wrong = [text for refused, text in faults if refused]
     doubts = [text for refused, text in faults if not refused]
-    remedy = f"correct {'the request' if name == '-' else name}"
     if wrong:
         error = RejectedError(f"the API would refuse the request: {wrong[0]}", hint=remedy)
         return failed(error, *wrong[1:], *doubts)
     if doubts:
         return warn(f"the request may be refused: {doubts[0]}", *doubts[1:], remedy=remedy)
     return ok(f"{len(body['messages'])} message(s), model {body.get('model')}")
+
+
+def _emptiness(text: str) -> Iterator[str]:
+    """In which way a request asks nothing, and where."""
+    if not text.strip():
+        yield "it is empty"
+        return
+    body = loads(text.encode())
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not messages:
+        yield "messages is empty" if isinstance(messages, list) else "it has no messages"
+        return
+    users = [
+        (number, entry.get("content"))
+        for number, entry in enumerate(messages, 1)
+        if isinstance(entry, dict) and entry.get("role") == "user"
+    ]
+    if not users:
+        roles = {str(entry.get("role"))[:40] for entry in messages if isinstance(entry, dict)}
+        yield f"none of the {len(messages)} has the role user (but {', '.join(sorted(roles))})"
+    for number, content in users:
+        yield f"message {number}: {_how_empty(content)}"
+
+
+def _how_empty(content: object) -> str:
+    if content is None:
+        return "its content is missing or null"
+    if isinstance(content, str):
+        return "its content is white space alone" if content else "its content is empty"
+    if isinstance(content, list):
+        if not content:
+            return "its content is an empty array"
+        return f"none of its {len(content)} parts has text" + (
+            "" if all(isinstance(part, dict) for part in content) else " (a part is no object)"
+        )
+    return "its content is neither text nor an array of parts"
 
 
 def _model(body: dict[str, Any]) -> Iterator[_Fault]:

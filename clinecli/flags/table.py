@@ -67,7 +67,7 @@ COMMANDS: dict[str, Command] = {
             "clinecli doctor --json net.dns net.tls",
         ),
         meanings={
-            "idle_timeout": {"help": "Seconds between bytes of an answer.", "default_note": ""},
+            "idle_timeout": {"help": "Seconds between bytes of an answer."},
             "timeout": {"help": "Seconds for all checks of the network together."},
             "retries": {"help": "Without effect: nothing is tried again.", "default": None},
             "verbose": {

@@ -451,6 +451,33 @@ def test_a_key_command_does_not_run_for_a_comparison(tmp_path: Path, env: dict[s
     assert "not run: key_command" in text
 
 
+def token(expiry: float) -> str:
+    import base64
+
+    parts = [b'{"alg":"none"}', json.dumps({"exp": expiry}).encode(), b"signature"]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+DOUBTFUL_KEYS = {
+    "another provider's": ("sk-ant-0123456789abcdef", "a key of Anthropic"),
+    "an expired token": (token(1_577_836_800), "expired on 2020-01-01 00:00 UTC"),
+    "an expired account token": (f"workos:{token(1_577_836_800)}", "expired on 2020-01-01"),
+}
+
+
+@pytest.mark.parametrize(("key", "said"), DOUBTFUL_KEYS.values(), ids=DOUBTFUL_KEYS)
+def test_a_key_that_is_unlikely(key: str, said: str, env: dict[str, str]) -> None:
+    env["CLINE_API_KEY"] = key
+    status, text = key_report(env)
+    assert (status, said in text) == ("warn", True), text
+    assert key not in text
+
+
+def test_a_key_of_another_provider_at_that_provider(env: dict[str, str]) -> None:
+    env["CLINE_API_KEY"] = "sk-ant-0123456789abcdef"
+    assert key_report(env, "--base-url", "https://api.anthropic.com/v1")[0] == "ok"
+
+
 def test_a_key_file_that_is_a_pipe_is_read_once(env: dict[str, str]) -> None:
     command = f"{' '.join(CLI)} doctor key --json --key-file <(echo {KEY})"
     done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)

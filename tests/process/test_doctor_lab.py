@@ -147,6 +147,11 @@ BAD_KEYS = {
     "non-ASCII": "sk-0123456789abcdéf",
     "bearer": "Bearer sk-0123456789abcdef",
     "two lines": "sk-0123456789\nabcdef",
+    "placeholder": "YOUR_API_KEY",
+    "stars": "********",
+    "not replaced": "${CLINE_API_KEY}",
+    "reference": "op://vault/cline/key",
+    ".env line": "CLINE_API_KEY=sk-0123456789abcdef",
 }
 
 
@@ -894,6 +899,35 @@ def test_a_bad_request(text: str, status: int, said: str, env: dict[str, str]) -
     )
     assert said in report["message"]["summary"]
     assert report["message"]["remedy"]
+
+
+WAYS_TO_BE_EMPTY = {
+    "empty file": (" ", "it is empty"),
+    "no messages": ("{}", "it has no messages"),
+    "empty messages": ('{"messages": []}', "messages is empty"),
+    "no user": ('{"messages":[{"role":"system","content":"x"}]}', "the role user (but system)"),
+    "no content": ('{"messages":[{"role":"user"}]}', "message 1: its content is missing or null"),
+    "empty": (user(""), "message 1: its content is empty"),
+    "blank": (user(" \n"), "message 1: its content is white space alone"),
+    "no parts": (user([]), "message 1: its content is an empty array"),
+    "empty parts": (user([{"type": "text", "text": " "}]), "none of its 1 parts has text"),
+    "the second": (
+        '{"messages":[{"role":"system","content":"x"},{"role":"user","content":""}]}',
+        "message 2: its content is empty",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WAYS_TO_BE_EMPTY.values(), ids=WAYS_TO_BE_EMPTY)
+def test_in_which_way_a_message_is_empty(
+    text: str, said: str, tmp_path: Path, env: dict[str, str]
+) -> None:
+    path = tmp_path / "request.json"
+    path.write_text(text)
+    report = diagnose(env, "message", "--request", str(path))
+    assert (report.root_cause, report.status) == ("message", 6)
+    assert said in report["message"]["summary"]
+    assert report["message"]["remedy"].startswith(f"correct {path}")
 
 
 @pytest.mark.parametrize(
