@@ -120,11 +120,17 @@ def _through_proxy(
             limit = deadline.within(connect_timeout)
             current, _ = handshake(current, trust(), route.proxy.host, limit, Stage.PROXY_TLS)
             timings = timings._replace(proxy_tls=time.monotonic() - begun)
-        if route.is_tunnelled:
-            from clinecli.transport.tunnel import open_tunnel
-
+        if route.proxy and route.is_tunnelled:
             begun = time.monotonic()
-            open_tunnel(current, route, deadline.within(connect_timeout))
+            limit = deadline.within(connect_timeout)
+            if route.proxy.is_socks:
+                from clinecli.transport.socks import open_socks
+
+                open_socks(current, route, limit)
+            else:
+                from clinecli.transport.tunnel import open_tunnel
+
+                open_tunnel(current, route, limit)
             timings = timings._replace(tunnel=time.monotonic() - begun)
     except BaseException:
         current.close()

@@ -113,7 +113,8 @@ def _wants_login(route: Route, offered: list[str]) -> tuple[str, str]:
     proxy = route.proxy
     if proxy and proxy.username is not None:
         return (
-            f"refuses the user and password that {proxy.source} gives",
-            f"correct user and password in {proxy.source}, special characters percent-encoded",
+            f"refuses the credentials that {proxy.source} gives",
+            f"correct {proxy.source}: http://USER:PASSWORD@HOST:PORT, special characters "
+            "percent-encoded",
         )
     return _ANSWERS[407][1], _CREDENTIALS_HINT

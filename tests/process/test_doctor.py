@@ -497,7 +497,7 @@ def proxy_report(env: dict[str, str], *flags: str) -> tuple[str, str]:
 def test_the_proxy_that_counts(env: dict[str, str]) -> None:
     env |= {
         "HTTPS_PROXY": "http://user:pass-word-123@proxy.example:3128",
-        "ALL_PROXY": "socks5://other.example:1080",
+        "ALL_PROXY": "socks4://other.example:1080",
         "HTTP_PROXY": "http://plain.example",
     }
     status, text = proxy_report(env)
@@ -506,7 +506,7 @@ def test_the_proxy_that_counts(env: dict[str, str]) -> None:
     assert summary == "http://proxy.example:3128 from HTTPS_PROXY, with credentials"
     assert "HTTPS_PROXY: http://proxy.example:3128" in details
     assert "HTTP_PROXY: http://plain.example:80 (does not count for this base URL)" in details
-    assert any("ALL_PROXY: the proxy from ALL_PROXY speaks socks5" in line for line in details)
+    assert any("ALL_PROXY: the proxy from ALL_PROXY speaks socks4" in line for line in details)
     assert "pass-word" not in text
 
 

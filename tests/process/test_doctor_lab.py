@@ -29,7 +29,7 @@ from tests.helpers.doctor import (
 )
 from tests.helpers.env import KEY
 from tests.helpers.process import DNS_STALLS, altered_cli
-from tests.helpers.proxies import ForwardProxy, real_proxy
+from tests.helpers.proxies import ForwardProxy, SocksProxy, real_proxy
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer, TcpServer, blackhole, has_ipv6, refusing, reset, stall
 from tests.helpers.tls import Authority, TlsServer, self_signed
@@ -199,7 +199,7 @@ def test_a_key_command_that_fails(env: dict[str, str]) -> None:
 
 
 BAD_PROXIES = {
-    "socks": ("socks5://127.0.0.1:1080", 7, "socks5"),
+    "socks4": ("socks4://127.0.0.1:1080", 7, "socks4"),
     "malformed": ("http://127.0.0.1:port", 7, "malformed"),
     "far and plain": ("http://proxy.example:3128", 3, "plain text"),
 }
@@ -464,6 +464,48 @@ def test_a_plain_proxy_that_asks_for_a_password(env: dict[str, str]) -> None:
         env["HTTP_PROXY"] = proxy.url
         del env["NO_PROXY"]
         broken("api.http", 7, settle(env, server.url))
+
+
+def test_a_socks_proxy(authority: Authority, tls_env: dict[str, str]) -> None:
+    with api(context=authority.valid()) as server, SocksProxy(login="user:pass-word-1") as proxy:
+        settle(tls_env, server.url)
+        report = diagnose(via(tls_env, proxy.url(login="user:pass-word-1")))
+        assert (report.status, report.ids("fail")) == (0, [])
+        assert proxy.targets[0] == ("localhost", server.port)
+        via(tls_env, proxy.url(login="user:wrong-word-1"))
+        report = broken("net.proxy", 7, tls_env)
+        assert report["net.proxy"]["failure_class"] == "proxy_auth"
+        assert "wrong-word" not in json.dumps(report.document)
+        broken("net.proxy", 7, via(tls_env, proxy.url()))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"), [(2, "not allowed"), (5, "connection refused"), (9, "reply 9")]
+)
+def test_a_socks_proxy_that_refuses(reply: int, said: str, tls_env: dict[str, str]) -> None:
+    with SocksProxy(reply=reply) as proxy:
+        report = broken("net.proxy", 7, via(settle(tls_env, "https://localhost:1"), proxy.url()))
+    assert said in report["net.proxy"]["summary"]
+
+
+PROXY_LOGINS = {
+    "credentials": ("Basic realm=x", "user:pass-word-123@", "refuses the credentials"),
+    "no credentials": ("Basic realm=x", "", "asks for valid credentials"),
+    "NTLM": ("NTLM", "user:pass-word-123@", "asks for a login by NTLM"),
+    "Digest": ('Digest realm="x"', "", "asks for a login by Digest"),
+}
+
+
+@pytest.mark.parametrize(("offer", "login", "said"), PROXY_LOGINS.values(), ids=PROXY_LOGINS)
+def test_what_login_a_proxy_wants(
+    offer: str, login: str, said: str, tls_env: dict[str, str]
+) -> None:
+    head = f"HTTP/1.1 407 No\r\nProxy-Authenticate: {offer}\r\nVia: 1.1 squid\r\n"
+    with ForwardProxy(f"{head}Content-Length: 0\r\n\r\n".encode()) as proxy:
+        url = proxy.url.replace("://", f"://{login}")
+        report = broken("net.proxy", 7, via(settle(tls_env, "https://localhost:1"), url))
+    assert said in report["net.proxy"]["summary"]
+    assert "via: 1.1 squid" in report["net.proxy"]["summary"]
 
 
 # TLS
