@@ -99,6 +99,10 @@ class Code(StrEnum):
     CONTENT_FILTER = "content_filter", "the reply was stopped by a content filter"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
+    SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"
+    QUOTA = "quota", "a quota of the model or the plan is used up"
+    UNKNOWN_MODEL = "unknown_model", "the API does not have the model"
+    MAX_COST = "max_cost", "the request could cost more than --max-cost"
 
 
 class Retry(Enum):

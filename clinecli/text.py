@@ -85,3 +85,9 @@ def decode_text(data: bytes, name: str) -> str:
             f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
             hint="convert it first (iconv -t UTF-8), or attach an image with --image",
         ) from None
+
+
+def argument(text: str, name: str) -> str:
+    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
+    (PEP 383). Raises `UsageError` when they are not UTF-8 either."""
+    return decode_text(text.encode("utf-8", "surrogateescape"), name)

@@ -125,25 +125,29 @@ _LIMIT = "the quota is used up: wait until it resets, or choose a model that is 
 # Prose decides nothing but the hint, with one exception: the quota limits of ClinePass and of
 # free models come without a code, as a plain 429 or after HTTP 200, and no retry within minutes
 # can succeed.
-_BY_PROSE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
-    (re.compile(r"free limit reached on model", re.I), _LIMIT, True),
-    (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, True),
+_BY_PROSE: tuple[tuple[re.Pattern[str], str, Code | None], ...] = (
+    (re.compile(r"free limit reached on model", re.I), _LIMIT, Code.QUOTA),
+    (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, Code.QUOTA),
     (
         re.compile(r"not subscribed to required model plan", re.I),
-        "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
-        "another model (-m)",
-        False,
+        (
+            "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
+            "another model (-m)"
+        ),
+        None,
     ),
     (
         re.compile(r"organization accounts cannot use individual model", re.I),
-        "switch to the personal account at https://app.cline.bot, or choose a model outside "
-        "ClinePass (-m)",
-        False,
+        (
+            "switch to the personal account at https://app.cline.bot, or choose a model outside "
+            "ClinePass (-m)"
+        ),
+        None,
     ),
     (
         re.compile(r"model not found", re.I),
         "no such model: `clinecli models` lists what can be asked",
-        False,
+        Code.UNKNOWN_MODEL,
     ),
 )
 
@@ -201,12 +205,15 @@ def _build(
     error_class, title, retry, hint = rule
     # A body may be huge, and the time of a search grows with the square of its length.
     text = origin.redact(body.message[:4000])
-    for pattern, better_hint, is_quota in _BY_PROSE:
+    known: Code | None = None
+    for pattern, better_hint, known in _BY_PROSE:
         if pattern.search(text):
             hint = better_hint
-            if is_quota and (status == 429 or not (status or body.code)):
+            if known is Code.QUOTA and (status == 429 or not (status or body.code)):
                 error_class, title, retry = CreditError, "usage limit reached", Retry.NEVER
             break
+    else:
+        known = Code.UNKNOWN_MODEL if rule is _BY_STATUS[404] else None
     details = [text] if text else []
     spend = [(name, body.fields.get(name)) for name in _SPEND_FIELDS]
     details += [f"{name} {value}" for name, value in spend if isinstance(value, str | int | float)]
@@ -214,6 +221,7 @@ def _build(
     return error_class(
         one_line(message),
         hint=hint,
+        code=known,
         http_status=status,
         server_code=body.code and (one_line(origin.redact(body.code), 100) or None),
         request_id=origin.request_id,

@@ -241,8 +241,10 @@ def _basic(error: ClinecliError | None, *heard: _Heard) -> ClinecliError:
             return error.but(
                 message=f"{error.message}: it asks for user and password ({asked})",
                 hints=(
-                    "it is not the key: this server wants a login before it. Check the base "
-                    "URL, or ask who runs it",
+                    (
+                        "it is not the key: this server wants a login before it. Check the base "
+                        "URL, or ask who runs it"
+                    ),
                 ),
             )
     return error

@@ -52,7 +52,8 @@ class Greeting(NamedTuple):
 def http(setup: Setup, known: Findings) -> Finding:
     """Whether the API answers, asked without the key."""
     line = known[Line]
-    client = Client(line, known.get(Key), wanted_model(line, known), setup.messages.detail)
+    log = setup.messages.detail if setup.messages.verbose else None
+    client = Client(line, known.get(Key), wanted_model(line, known), log)
     try:
         answer = client.get(ACCOUNT, with_key=False)
     except TransientError as error:

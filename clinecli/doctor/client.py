@@ -33,10 +33,6 @@ LARGE_BYTES = 64 * 1024
 SIDE_SECONDS = 30.0
 
 
-def _no_log(_: str) -> None:
-    """For requests that nobody follows."""
-
-
 class Answered(NamedTuple):
     """What a server answers, whatever its status. `failure` is what `ask` would raise for it,
     `seconds` the time until its head was there, `number` which of doctor's requests it was."""
@@ -71,7 +67,7 @@ class Client:
     """
 
     def __init__(
-        self, line: Line, key: Key | None, model: str, log: Callable[[str], None] = _no_log
+        self, line: Line, key: Key | None, model: str, log: Callable[[str], None] | None = None
     ) -> None:
         self.model = model
         self.sent = 0

@@ -97,7 +97,7 @@ def _finding(check: Check, setup: Setup, known: Findings) -> Finding:
         return check.run(setup, known)
     except ClinecliError as error:
         return failed(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the other checks go on
         message = f"the check itself failed: {type(error).__name__}{bug_place(error)}"
         bug = InternalError(message, hint="this is a bug of clinecli: please report it")
         return failed(bug)._replace(status="error")

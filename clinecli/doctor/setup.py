@@ -102,16 +102,13 @@ def compose_request(setup: Setup, settings: Settings) -> Asked:
     """The request that `ask --request` would send."""
     if setup.request is None or isinstance(setup.request, ClinecliError):
         return Asked(None, setup.request)
-    from clinecli.chat.compose import Defaults, Inputs, Named, compose
+    from clinecli.chat.compose import Defaults, compose
+    from clinecli.chat.inputs import Inputs, Named
     from clinecli.options.chat import ChatOptions
 
     name = setup.options.request or ""
     options = ChatOptions(network=setup.options.network, request=name, model=setup.options.model)
-    inputs = (
-        Inputs(stdin=setup.request.encode())
-        if name == "-"
-        else Inputs(request=Named(name, setup.request))
-    )
+    inputs = Inputs(request=Named("stdin" if name == "-" else name, setup.request))
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     try:
         return Asked(compose(options, inputs, defaults, stream=False).request)

@@ -282,8 +282,10 @@ def _save(setup: Setup, line: Line, ders: tuple[bytes, ...] | None) -> list[str]
         raise OutputError(f"cannot write {path}: {error.strerror}") from None
     shown = shlex.quote(path)
     return [
-        f"{len(ders)} certificate(s) saved to {path}; if you trust the network's operator: "
-        f"clinecli ask --ca-file {shown} …"
+        (
+            f"{len(ders)} certificate(s) saved to {path}; if you trust the network's operator: "
+            f"clinecli ask --ca-file {shown} …"
+        )
     ]
 
 

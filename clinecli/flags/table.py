@@ -45,7 +45,7 @@ COMMANDS: dict[str, Command] = {
             "clinecli stream 'Tell me a story.'",
             "clinecli stream -f main.py -m openai/gpt-4o-mini 'Explain this program.'",
         ),
-        leave_out=frozenset({"extract"}),
+        leave_out=frozenset({"extract", "repair"}),
     ),
     "models": Command(
         "models.ModelsOptions",

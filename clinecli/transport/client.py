@@ -24,16 +24,12 @@ Headers = tuple[tuple[str, str], ...]
 JSON: Headers = (("Content-Type", "application/json"),)
 
 
-def _no_log(_: str) -> None:
-    """The log of a call that nobody follows."""
-
-
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
-    between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time.
+    `key` is taken out of what the server says, also where it is not sent, and so are `secrets`,
+    which stand in `headers`. `idle` is in seconds between bytes; None leaves it to the deadline.
+    `log` is told what `-v` shows, a line at a time; None where nobody follows.
     """
 
     method: str
@@ -43,8 +39,9 @@ class Call(NamedTuple):
     headers: Headers = ()
     key: Secret | None = None
     sends_key: bool = True
+    secrets: tuple[Secret, ...] = ()
     idle: float | None = None
-    log: Callable[[str], None] = _no_log
+    log: Callable[[str], None] | None = None
 
 
 class EarlyConnection:
@@ -122,18 +119,16 @@ class Transport:
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
         """Begin to connect, while the caller imports what it needs next.
 
-        CAs that a setting names are loaded before, since nothing is connected to for a bad one;
-        the system's meanwhile. Raises `TlsError` and `ConfigError`.
+        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
+        meanwhile. Raises `ConfigError`.
         """
-        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if self._ca_file or any(self._environ.get(name) for name in variables):
+        if self._ca_file:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, key: Secret | None) -> Redactor:
+    def redactor(self, *secrets: Secret | None) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (key,) if key else ()
-        return Redactor(own + proxy_secrets(self.route.proxy))
+        return Redactor((*filter(None, secrets), *proxy_secrets(self.route.proxy)))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -141,7 +136,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        redact = self.redactor(call.key)
+        redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self._connect(call, kept), call, redact)
         if kept.peek() == "quiet":
@@ -159,10 +154,11 @@ class Transport:
 
         dialled = early.result(call.deadline) if early else self.dial(call.deadline)
         hop, host = self.route.hop, self.route.origin.host
-        took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
-        call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
-        if dialled.tls:
-            call.log(f"* {dialled.tls.version} with {host}")
+        if call.log:
+            took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
+            call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
+            if dialled.tls:
+                call.log(f"* {dialled.tls.version} with {host}")
         connection = Connection(dialled, hop, host if dialled.tls else "")
         if connection.peek() == "bytes":
             from clinecli.chat.api_errors import not_the_api
@@ -175,19 +171,21 @@ class Transport:
     def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
         from clinecli.transport.exchange import exchange
 
-        key = "with the key" if call.key and call.sends_key else "without a key"
-        url = f"{self.route.origin}{call.path}"
-        call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+        if call.log:
+            key = "with the key" if call.key and call.sends_key else "without a key"
+            url = f"{self.route.origin}{call.path}"
+            call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
         try:
             target, headers = self._head(call)
             answer = exchange(connection, call, target, headers, redact)
         except BaseException:
             connection.close()
             raise
-        content_type = answer.headers.get("content-type", "")
-        named = f" request {answer.request_id}" if answer.request_id else ""
-        took = 1000 * (answer.timings.first_byte or 0)
-        call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
+        if call.log:
+            content_type = answer.headers.get("content-type", "")
+            named = f" request {answer.request_id}" if answer.request_id else ""
+            took = 1000 * (answer.timings.first_byte or 0)
+            call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
         return answer
 
     def _head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:

@@ -43,6 +43,7 @@ def race(addresses: list[str], port: int, limit: Deadline) -> tuple[socket.socke
                 refusal = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not refusal:
                     connected.setblocking(True)
+                    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     return connected, address
                 connected.close()
                 failed = OSError(refusal, os.strerror(refusal))

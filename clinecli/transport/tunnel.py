@@ -107,14 +107,18 @@ def _wants_login(route: Route, offered: list[str]) -> tuple[str, str]:
     if offered and not any(scheme.lower() == "basic" for scheme in offered):
         return (
             f"asks for a login by {schemes}, which clinecli does not speak",
-            "run a local proxy that logs in for you (px, cntlm) and use that one, or ask the "
-            "proxy's operator for Basic",
+            (
+                "run a local proxy that logs in for you (px, cntlm) and use that one, or ask the "
+                "proxy's operator for Basic"
+            ),
         )
     proxy = route.proxy
     if proxy and proxy.username is not None:
         return (
             f"refuses the credentials that {proxy.source} gives",
-            f"correct {proxy.source}: http://USER:PASSWORD@HOST:PORT, special characters "
-            "percent-encoded",
+            (
+                f"correct {proxy.source}: http://USER:PASSWORD@HOST:PORT, special characters "
+                "percent-encoded"
+            ),
         )
     return _ANSWERS[407][1], _CREDENTIALS_HINT

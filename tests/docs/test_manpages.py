@@ -170,6 +170,8 @@ FILES = {
     "notes.txt": b"The answer is 42.\n",
     "chart.png": b"\x89PNG\r\n\x1a\n",
     "city.json": b'{"type": "object", "required": ["city"]}',
+    "review.prompt.yml": b"messages: [{role: user, content: '{{language}}: {{change}}'}]\n",
+    "gateway.key": b"s3cr3t\n",
     "request.json": b'{"messages": [{"role": "user", "content": "hi"}]}',
 }
 _COMMANDS = ("jq", "curl", "git")

@@ -37,6 +37,11 @@ CHAT: Cases = {
     ("Why", "not?"): {"prompt": ["Why", "not?"]},
     ("-",): {"prompt": ["-"]},
     ("--", "--model"): {"prompt": ["--model"]},
+    ("-P", "a.prompt.yml"): {"prompt_file": "a.prompt.yml"},
+    ("--prompt-file", "-"): {"prompt_file": "-"},
+    ("-V", "a=1", "--var", "b=x=y"): {"var": ["a=1", "b=x=y"]},
+    ("--var-file", "a=-", "--var-file", "b=f"): {"var_file": ["a=-", "b=f"]},
+    ("--vars", "v.yml"): {"vars": "v.yml"},
     ("--no-stdin",): {"no_stdin": True},
     ("-m", "a/b"): {"model": "a/b"},
     ("-ma/b",): {"model": "a/b"},
@@ -55,6 +60,10 @@ CHAT: Cases = {
     ("-t", "0"): {"temperature": 0.0},
     ("--temperature", "2"): {"temperature": 2.0},
     ("--max-tokens", "1"): {"max_tokens": 1},
+    ("--fallback", "a/b", "--fallback", "c/d"): {"fallback": ["a/b", "c/d"]},
+    ("--effort", "xhigh"): {"effort": "xhigh"},
+    ("--max-cost", "0.05"): {"max_cost": 0.05},
+    ("-H", "a: b", "--header", "c: @f"): {"header": ["a: b", "c: @f"]},
     ("-p", "a=1", "--param", "b=x=y"): {"param": ["a=1", "b=x=y"]},
     ("--tools", "t.json"): {"tools": "t.json"},
     ("--schema", "s.json"): {"schema": "s.json"},
@@ -74,7 +83,12 @@ CHAT: Cases = {
     ("hi", "-jt1", "there"): {"prompt": ["hi", "there"], "json": True, "temperature": 1.0},
 }
 CASES: dict[str, Cases] = {
-    "ask": {**CHAT, ("-x",): {"extract": True}, ("--extract",): {"extract": True}},
+    "ask": {
+        **CHAT,
+        ("-x",): {"extract": True},
+        ("--extract",): {"extract": True},
+        ("--repair", "2"): {"repair": 2},
+    },
     "stream": CHAT,
     "models": {
         (): {},
