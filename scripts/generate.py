@@ -1,4 +1,4 @@
-"""Write what is generated: completions/*, man/*.1, and the tables of statuses and codes in README.md.
+"""Write what is generated: completions/*, man/*.1, and tables of README.md.
 
 With --check nothing is written, and the status is 1 when something would change.
 """
