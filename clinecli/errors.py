@@ -95,10 +95,12 @@ class Code(StrEnum):
     LENGTH = "length", "the reply was cut at its length limit"
     CONTENT_FILTER = "content_filter", "the reply was stopped by a content filter"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
-    MODEL_NOT_FOUND = "model_not_found", "the server does not know the model"
-    QUOTA = "quota", "a quota is used up that resets in hours"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
+    SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"
+    QUOTA = "quota", "a quota of the model or the plan is used up"
+    UNKNOWN_MODEL = "unknown_model", "the API does not have the model"
+    MAX_COST = "max_cost", "the request could cost more than --max-cost"
 
 
 class Retry(Enum):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from clinecli.errors import UsageError
@@ -40,6 +39,8 @@ def loads(data: bytes) -> Any:
 
 
 def _loads_leniently(data: bytes) -> Any:
+    import json
+
     try:
         text = data.decode("utf-8-sig")
         try:
@@ -55,8 +56,8 @@ def some_int(spelling: str) -> int | float:
     return int(spelling) if len(spelling) <= _DIGITS else float(spelling)
 
 
+# Patterns are made where they are first needed: few commands need any.
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_STRING_OR_BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
 
 
 def pruned(text: str) -> str:
@@ -65,13 +66,13 @@ def pruned(text: str) -> str:
         raise InvalidJson("nested too deeply")
     pieces: list[str] = []
     depth = start = 0
-    for match in _STRING_OR_BRACKET.finditer(text):
-        token = match[0]
-        if token in "[{":
+    for match in re.finditer(rf"{_STRING}|[\[\]{{}}]", text, re.DOTALL):
+        found = match[0]
+        if found in "[{":
             if depth == _PRUNED_DEPTH:
                 pieces.append(text[start : match.start()])
             depth += 1
-        elif token in "]}":
+        elif found in "]}":
             depth -= 1
             if depth == _PRUNED_DEPTH:
                 pieces.append("null")
@@ -108,6 +109,8 @@ def loads_exact(text: str) -> Any:
 
     def refuse(name: str) -> Any:
         raise ValueError(f"{name} is not JSON")
+
+    import json
 
     try:
         return json.loads(
@@ -147,6 +150,8 @@ def dumps_any(value: Any) -> bytes:
     """The same for what `loads` has read: lone surrogates become escapes, integers may have any
     size. Raises `ValueError` for infinity, of which orjson makes null, and for what is nested too
     deeply."""
+    import json
+
     write = partial(json.dumps, separators=(",", ":"), allow_nan=False)
     try:
         return write(value, ensure_ascii=False).encode()
@@ -192,6 +197,8 @@ def unwrap(data: bytes) -> bytes:
 
     `success` may be missing where there is nothing else around, as in a list of models.
     """
+    if b'"data":' not in data:
+        return data
     spans = _members(data)
     if "data" in spans and ("success" in spans or spans.keys() <= {"data", "error"}):
         start, end = spans["data"]
@@ -220,9 +227,8 @@ def _members(data: bytes) -> dict[str, tuple[int, int]]:
 
 
 _CLOSING = {"[": "]", "{": "}"}
-_NAME = re.compile(_STRING, re.DOTALL)
-_SCALAR = re.compile(r"[^\[\]{},:\"\s]+")
-_TO_BRACKET = re.compile(rf'(?:[^"\[\]{{}}]++|{_STRING})*+([\[\]{{}}])', re.DOTALL)
+_SCALAR = r'[^\[\]{},:"\s]+'
+_TO_BRACKET = rf'(?:[^"\[\]{{}}]++|{_STRING})*+([\[\]{{}}])'
 
 
 def json_spans(text: str) -> Iterator[tuple[str, int, int]]:
@@ -238,7 +244,7 @@ def json_spans(text: str) -> Iterator[tuple[str, int, int]]:
     while position < end:
         name = ""
         if closing == "}":
-            named = _NAME.match(text, position)
+            named = _pattern(_STRING).match(text, position)
             if not named or text[named.end() : named.end() + 1] != ":":
                 raise InvalidJson("not a member of an object")
             name = _name(named[0])
@@ -250,7 +256,14 @@ def json_spans(text: str) -> Iterator[tuple[str, int, int]]:
         position = after + 1
 
 
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.DOTALL)
+
+
 def _name(literal: str) -> str:
+    import json
+
     try:
         name: str = json.loads(literal, strict=False)
     except ValueError:
@@ -262,12 +275,13 @@ def _after_value(text: str, position: int) -> int:
     """Where the value ends that begins at a position. Raises `InvalidJson`."""
     first = text[position : position + 1]
     if first not in _CLOSING:
-        match = (_NAME if first == '"' else _SCALAR).match(text, position)
+        match = _pattern(_STRING if first == '"' else _SCALAR).match(text, position)
         after = match.end() if match else len(text)
     else:
         after, depth = position + 1, 1
+        to_bracket = _pattern(_TO_BRACKET)
         while depth:
-            match = _TO_BRACKET.match(text, after)
+            match = to_bracket.match(text, after)
             if not match:
                 raise InvalidJson("cut off")
             depth += 1 if match[1] in _CLOSING else -1

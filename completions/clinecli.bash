@@ -6,20 +6,28 @@ _clinecli_describe() {
   options='' operands='' takes=''
   case $1 in
     ask)
-      options='--no-stdin -m --model -s --system --system-file -f --file -i --image -t --temperature --max-tokens -p --param --tools --schema --messages --thread --request --referer --title -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        -m|--model) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
-        --system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -P|--prompt-file) takes='prompt-file' ;;
+        -V|--var) takes='variable' ;;
+        --var-file) takes='variable-file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -m|--model|--fallback) takes='model' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--repair|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     stream)
-      options='--no-stdin -m --model -s --system --system-file -f --file -i --image -t --temperature --max-tokens -p --param --tools --schema --messages --thread --request --referer --title -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        -m|--model) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
-        --system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -P|--prompt-file) takes='prompt-file' ;;
+        -V|--var) takes='variable' ;;
+        --var-file) takes='variable-file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -m|--model|--fallback) takes='model' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     models)
       options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
@@ -38,20 +46,52 @@ _clinecli_describe() {
         --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
-      options='--port --delay --reply --fault --replay -h --help'
+      options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'
       operands='command'
       case $2 in
-        --port|--delay) takes='text' ;;
+        --port|--delay|--latency|--replay-speed) takes='text' ;;
         --reply) takes='at-file' ;;
-        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error length html not-json redirect stall refuse' ;;
-        --replay) takes='file' ;;
+        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error model length html not-json redirect stall refuse' ;;
+        --record|--replay) takes='file' ;;
       esac ;;
     completion)
       options='-h --help'
       operands='words bash zsh fish'
       case $2 in
       esac ;;
+    describe)
+      options='-j --json -h --help'
+      operands=''
+      case $2 in
+      esac ;;
+    help)
+      options='-h --help'
+      operands='words ask stream models doctor mock completion describe help'
+      case $2 in
+      esac ;;
   esac
+}
+
+# Offers the variables of the prompt file that is on the line; $1 is the beginning of one.
+_clinecli_variables() {
+  local file='' i line name
+  for ((i = 1; i < ${#words[@]} - 1; i++)); do
+    case ${words[i]} in
+      -P | --prompt-file) file=${words[i + 1]} ;;
+      --prompt-file=*) file=${words[i]#*=} ;;
+      -P?*) file=${words[i]#-P} ;;
+    esac
+  done
+  file=${file//[\\\"\']/}
+  [[ ${file:0:2} == \~/ ]] && file=$HOME/${file:2}
+  [[ -f $file && -r $file ]] || return 0
+  while IFS= read -r line || [[ -n $line ]]; do
+    while [[ $line =~ \{\{([A-Za-z0-9_.-]+)\}\}(.*) ]]; do
+      name=${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
+      [[ $name == "$1"* && " ${COMPREPLY[*]-} " != *" $name= "* ]] && COMPREPLY+=("$name=")
+    done
+  done <"$file"
+  compopt -o nospace 2>/dev/null
 }
 
 # Offers what completes $2 where $1 is wanted.
@@ -78,6 +118,19 @@ _clinecli_offer() {
       compopt -o filenames 2>/dev/null
       # What is quoted or escaped is left to readline.
       ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    prompt-file)
+      while IFS= read -r word; do
+        [[ -d $word || $word == *.yml || $word == *.yaml || $word == *.txt || $word == *.md ]] &&
+          COMPREPLY+=("$word")
+      done < <(compgen -f -- "$value")
+      compopt -o filenames 2>/dev/null
+      ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    variable | variable-file)
+      if [[ $value != *=* ]]; then
+        _clinecli_variables "$value"
+      elif [[ $1 == variable-file ]]; then
+        _clinecli_offer file "${value#*=}"
+      fi ;;
     at-file)
       [[ $value == @* ]] || return 0
       while IFS= read -r word; do
@@ -136,7 +189,7 @@ _clinecli() {
   local current=${words[n]} redirection='^[0-9&]*[<>]+[|&]?'
 
   # The value that is completed, and what is wanted there.
-  local value=$current wanted='' options operands takes command word
+  local value=$current wanted='' options operands takes command word first
   for ((i = 1; i < n; i++)); do
     [[ ${words[i]} == -* ]] || break
     [[ " -h --help --version " == *" ${words[i]} "* ]] && return 0
@@ -144,10 +197,10 @@ _clinecli() {
   if [[ $current =~ $redirection || ${words[n - 1]} =~ $redirection$ ]]; then
     wanted=file value=${current#"${BASH_REMATCH[0]}"}
   elif ((i >= n)); then
-    wanted='words ask stream models doctor mock completion'
+    wanted='words ask stream models doctor mock completion describe help'
     [[ $current == -* ]] && wanted='words -h --help --version'
   else
-    command=${words[i]}
+    command=${words[i]} first=$((i + 1))
     _clinecli_describe "$command" ''
     wanted=$operands
     for ((i++; i < n; i++)); do
@@ -184,7 +237,7 @@ _clinecli() {
     elif [[ $wanted == 'words '* && $wanted == "$operands" ]]; then
       # Not those that are on the line already.
       wanted+=' '
-      for word in "${words[@]:1:n-1}"; do
+      for word in "${words[@]:first:n-first}"; do
         wanted=${wanted/" $word "/ }
       done
     fi

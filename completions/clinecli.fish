@@ -63,6 +63,43 @@ function __clinecli_models
     test -r $list; and string match -r '^[A-Za-z0-9._:/@+=,~-]+$' <$list
 end
 
+function __clinecli_prompt_files
+    set -l value (commandline -ct | string replace -r '^(-P|--[a-z-]+=)' '')
+    for path in (complete -C "'' $value")
+        string match -qr '(/|\.(ya?ml|txt|md))$' -- $path; and echo $path
+    end
+end
+
+# The variables of the prompt file that is on the line.
+function __clinecli_variables
+    set -l words (commandline -opc)
+    set -l file
+    for i in (seq (count $words))
+        switch $words[$i]
+            case -P --prompt-file
+                set file $words[(math $i + 1)]
+            case '--prompt-file=*' '-P*'
+                set file (string replace -r '^(-P|--prompt-file=)' '' -- $words[$i])
+        end
+    end
+    test -f "$file" -a -r "$file"; or return
+    for found in (string match -ra '\{\{[A-Za-z0-9_.-]+\}\}' <$file)
+        echo (string trim -c '{}' -- $found)=
+    end
+end
+
+function __clinecli_variable_files
+    set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
+    if not string match -q -- '*=*' $value
+        __clinecli_variables
+        return
+    end
+    set -l parts (string split -m 1 = -- $value)
+    for path in (complete -C "'' $parts[2]")
+        echo $parts[1]=$path
+    end
+end
+
 function __clinecli_at_file
     set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
     string match -q -- '@*' $value; or return
@@ -81,23 +118,34 @@ complete -c clinecli -n '__clinecli_is' -a "models\t'List the models that can be
 complete -c clinecli -n '__clinecli_is' -a "doctor\t'Find out why nothing works, and what to do'"
 complete -c clinecli -n '__clinecli_is' -a "mock\t'Run a local double of the API'"
 complete -c clinecli -n '__clinecli_is' -a "completion\t'Print the completion script of a shell'"
+complete -c clinecli -n '__clinecli_is' -a "describe\t'Describe commands, flags and exit statuses as JSON'"
+complete -c clinecli -n '__clinecli_is' -a "help\t'Explain a command'"
 
+complete -c clinecli -n '__clinecli_is ask' -s P -l prompt-file -x -a '(__clinecli_prompt_files)' -d 'Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md'
+complete -c clinecli -n '__clinecli_is ask' -s V -l var -x -a '(__clinecli_variables)' -d 'Value of a {{NAME}} in it; repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l var-file -x -a '(__clinecli_variable_files)' -d 'The same, from FILE or stdin (-); repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l vars -r -F -d 'Values from a YAML or JSON mapping'
 complete -c clinecli -n '__clinecli_is ask' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is ask' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
+complete -c clinecli -n '__clinecli_is ask' -l fallback -x -a '(__clinecli_models)' -d 'Ask this model when the one before is unavailable, unknown or out of quota; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s s -l system -x -d 'System message'
 complete -c clinecli -n '__clinecli_is ask' -l system-file -r -F -d 'System message from FILE'
 complete -c clinecli -n '__clinecli_is ask' -s f -l file -r -F -d 'Attach a text file by name; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s i -l image -r -F -d 'Attach an image; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s t -l temperature -x -d 'Randomness, 0 to 2'
 complete -c clinecli -n '__clinecli_is ask' -l max-tokens -x -d 'Longest reply, in tokens'
+complete -c clinecli -n '__clinecli_is ask' -l effort -x -a "none\t'do not reason' minimal\t'as little as possible' low\t'a little' medium\t'as usual' high\t'a lot' xhigh\t'as much as possible'" -d 'How much to reason'
 complete -c clinecli -n '__clinecli_is ask' -s p -l param -x -d 'Any other field of the request; VALUE is JSON or text. Repeatable'
 complete -c clinecli -n '__clinecli_is ask' -l tools -r -F -d 'Tools, a JSON array'
 complete -c clinecli -n '__clinecli_is ask' -l schema -r -F -d 'JSON Schema that the reply must satisfy'
+complete -c clinecli -n '__clinecli_is ask' -l repair -x -d 'Ask up to N times more, quoting what is wrong with the reply by the schema'
 complete -c clinecli -n '__clinecli_is ask' -l messages -r -F -d 'Earlier turns, a JSON array of messages'
 complete -c clinecli -n '__clinecli_is ask' -l thread -r -F -d 'Earlier turns; the new one is appended on success'
 complete -c clinecli -n '__clinecli_is ask' -l request -r -F -d 'A whole request body; flags win over it'
 complete -c clinecli -n '__clinecli_is ask' -l referer -x -d 'HTTP-Referer for usage logs'
 complete -c clinecli -n '__clinecli_is ask' -l title -x -d 'X-Title for usage logs'
+complete -c clinecli -n '__clinecli_is ask' -s H -l header -x -d 'Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l max-cost -x -d 'Send nothing that may cost more, by list price and --max-tokens'
 complete -c clinecli -n '__clinecli_is ask' -s j -l json -d 'Print the API\'s own JSON; errors as JSON too'
 complete -c clinecli -n '__clinecli_is ask' -s x -l extract -d 'Print only the first fenced code block of the reply'
 complete -c clinecli -n '__clinecli_is ask' -s o -l output -r -F -d 'Write to FILE, only when complete'
@@ -117,14 +165,20 @@ complete -c clinecli -n '__clinecli_is ask' -s v -l verbose -d 'Show requests an
 complete -c clinecli -n '__clinecli_is ask' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is ask' -s h -l help -d 'Show the help and exit'
 
+complete -c clinecli -n '__clinecli_is stream' -s P -l prompt-file -x -a '(__clinecli_prompt_files)' -d 'Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md'
+complete -c clinecli -n '__clinecli_is stream' -s V -l var -x -a '(__clinecli_variables)' -d 'Value of a {{NAME}} in it; repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l var-file -x -a '(__clinecli_variable_files)' -d 'The same, from FILE or stdin (-); repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l vars -r -F -d 'Values from a YAML or JSON mapping'
 complete -c clinecli -n '__clinecli_is stream' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is stream' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
+complete -c clinecli -n '__clinecli_is stream' -l fallback -x -a '(__clinecli_models)' -d 'Ask this model when the one before is unavailable, unknown or out of quota; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s s -l system -x -d 'System message'
 complete -c clinecli -n '__clinecli_is stream' -l system-file -r -F -d 'System message from FILE'
 complete -c clinecli -n '__clinecli_is stream' -s f -l file -r -F -d 'Attach a text file by name; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s i -l image -r -F -d 'Attach an image; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s t -l temperature -x -d 'Randomness, 0 to 2'
 complete -c clinecli -n '__clinecli_is stream' -l max-tokens -x -d 'Longest reply, in tokens'
+complete -c clinecli -n '__clinecli_is stream' -l effort -x -a "none\t'do not reason' minimal\t'as little as possible' low\t'a little' medium\t'as usual' high\t'a lot' xhigh\t'as much as possible'" -d 'How much to reason'
 complete -c clinecli -n '__clinecli_is stream' -s p -l param -x -d 'Any other field of the request; VALUE is JSON or text. Repeatable'
 complete -c clinecli -n '__clinecli_is stream' -l tools -r -F -d 'Tools, a JSON array'
 complete -c clinecli -n '__clinecli_is stream' -l schema -r -F -d 'JSON Schema that the reply must satisfy'
@@ -133,6 +187,8 @@ complete -c clinecli -n '__clinecli_is stream' -l thread -r -F -d 'Earlier turns
 complete -c clinecli -n '__clinecli_is stream' -l request -r -F -d 'A whole request body; flags win over it'
 complete -c clinecli -n '__clinecli_is stream' -l referer -x -d 'HTTP-Referer for usage logs'
 complete -c clinecli -n '__clinecli_is stream' -l title -x -d 'X-Title for usage logs'
+complete -c clinecli -n '__clinecli_is stream' -s H -l header -x -d 'Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l max-cost -x -d 'Send nothing that may cost more, by list price and --max-tokens'
 complete -c clinecli -n '__clinecli_is stream' -s j -l json -d 'Print the API\'s own JSON; errors as JSON too'
 complete -c clinecli -n '__clinecli_is stream' -s o -l output -r -F -d 'Write to FILE, only when complete'
 complete -c clinecli -n '__clinecli_is stream' -l usage -d 'Tokens, cost and seconds on stderr'
@@ -187,21 +243,31 @@ complete -c clinecli -n '__clinecli_is doctor' -l base-url -x -d 'The API\'s hos
 complete -c clinecli -n '__clinecli_is doctor' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is doctor' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is doctor' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
-complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds to connect'
+complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds for one step on the way to the API'
 complete -c clinecli -n '__clinecli_is doctor' -l idle-timeout -x -d 'Seconds between bytes of the reply'
-complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all of it, retries included'
-complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'How often to try again'
-complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr'
+complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all checks together'
+complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'Without effect: nothing is tried again'
+complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr, and in the report the details and the duration of every check'
 complete -c clinecli -n '__clinecli_is doctor' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is doctor' -s h -l help -d 'Show the help and exit'
 
-complete -c clinecli -n '__clinecli_is mock' -a '(__clinecli_delegate mock --port --delay --reply --fault --replay)'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l port -x -d 'Serve on this port; 0 takes a free one'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l delay -x -d 'Wait before each token'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l reply -x -a '(__clinecli_at_file)' -d 'What to answer'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l fault -x -a "auth\t'401, the key is wrong' forbidden\t'403, the key may not do this' credit\t'402, no credits are left' spend-limit\t'429, the spend limit is reached' rate-limit\t'429, too many requests' server-error\t'500, the server failed' overload\t'503, the server is overloaded' rejected\t'400, the request is at fault' empty-reply\t'a reply without text' cut-stream\t'the reply breaks off' mid-stream-error\t'an error in the midst of the reply' length\t'the reply stops at a length limit' html\t'the page of a captive portal' not-json\t'text that is not JSON' redirect\t'302, go somewhere else' stall\t'no answer at all' refuse\t'connections are refused'" -d 'Fail the first N requests, or all. Repeatable'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l replay -r -F -d 'Serve recorded exchanges'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -s h -l help -d 'Show the help and exit'
+complete -c clinecli -n '__clinecli_is mock' -a '(__clinecli_delegate mock --port --delay --latency --reply --fault --record --replay --replay-speed)'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l port -x -d 'Serve on this port; 0 takes a free one'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l delay -x -d 'Wait before each token'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l latency -x -d 'Wait before each reply'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l reply -x -a '(__clinecli_at_file)' -d 'What to answer'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l fault -x -a "auth\t'401, the key is wrong' forbidden\t'403, the key may not do this' credit\t'402, no credits are left' spend-limit\t'429, the spend limit is reached' rate-limit\t'429, too many requests' server-error\t'500, the server failed' overload\t'503, the server is overloaded' rejected\t'400, the request is at fault' empty-reply\t'a reply without text' cut-stream\t'the reply breaks off' mid-stream-error\t'an error in the midst of the reply' model\t'404, for a model that is not in the list' length\t'the reply stops at a length limit' html\t'the page of a captive portal' not-json\t'text that is not JSON' redirect\t'302, go somewhere else' stall\t'no answer at all' refuse\t'connections are refused'" -d 'Fail the first N requests, or all. Repeatable'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l record -r -F -d 'Let the real API answer, and keep the exchanges in FILE, without key and account'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l replay -r -F -d 'Serve recorded exchanges'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l replay-speed -x -d 'Serve them so many times as fast; inf does not wait'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l strict -d 'Refuse what was not recorded, and end with status 9 then'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -s h -l help -d 'Show the help and exit'
 
 complete -c clinecli -n '__clinecli_is completion' -a "bash zsh fish"
 complete -c clinecli -n '__clinecli_is completion' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is describe' -s j -l json -d 'Print JSON, as without it'
+complete -c clinecli -n '__clinecli_is describe' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is help' -a "ask\t'Ask once and print the whole reply' stream\t'Ask once and print the reply as it comes' models\t'List the models that can be asked' doctor\t'Find out why nothing works, and what to do' mock\t'Run a local double of the API' completion\t'Print the completion script of a shell' describe\t'Describe commands, flags and exit statuses as JSON' help\t'Explain a command'"
+complete -c clinecli -n '__clinecli_is help' -s h -l help -d 'Show the help and exit'

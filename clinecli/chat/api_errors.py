@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clinecli.chat.error_body import LONGEST, ErrorBody, cut, read_error, tells_error
-from clinecli.chat.prose import better_hint, is_overflow, is_quota, is_unknown_model, told_wait
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -60,6 +59,7 @@ _BY_STATUS: dict[int, _Rule] = {
         RejectedError,
         "not found",
         hint="check the model (-m) and the base URL: `clinecli models` lists what can be asked",
+        code=Code.UNKNOWN_MODEL,
     ),
     407: _Rule(
         ConnectionFailed,
@@ -99,8 +99,9 @@ _MODEL = _Rule(
     RejectedError,
     "no such model",
     hint="`clinecli models` lists what can be asked",
-    code=Code.MODEL_NOT_FOUND,
+    code=Code.UNKNOWN_MODEL,
 )
+_PATH = _Rule(RejectedError, "not found", hint="check the base URL: nothing is at this URL")
 _QUOTA = _Rule(
     CreditError,
     "usage limit reached",
@@ -213,6 +214,8 @@ def _plain_text(body: bytes, content_type: str) -> str:
 
 def _rule(said: ErrorBody, status: int | None, text: str) -> _Rule:
     """By the first code that is known, else by the status, and by prose where these say little."""
+    from clinecli.chat.prose import is_overflow, is_quota, is_unknown_model, is_unknown_path
+
     codes = [code.lower() for code in said.codes]
     known = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
     implied = next((_STATUS_OF_CODE[code] for code in codes if code in _STATUS_OF_CODE), None)
@@ -223,6 +226,8 @@ def _rule(said: ErrorBody, status: int | None, text: str) -> _Rule:
         return known
     if asked in {400, 404, 422} and is_unknown_model(text):
         return _MODEL
+    if asked == 404 and is_unknown_path(text):
+        return _PATH
     if asked in {400, 413, 422} and is_overflow(text):
         return _CONTEXT
     return _rule_for_status(asked) if asked else _SERVER_ERROR
@@ -237,6 +242,9 @@ def _rule_for_status(status: int) -> _Rule:
 def _build(
     said: ErrorBody, status: int | None, origin: Origin, retry_after: float | None
 ) -> ClinecliError:
+    # Most replies are none of errors: then its patterns are never made.
+    from clinecli.chat.prose import better_hint, told_wait
+
     # Secrets are taken out before the text is cut to a line.
     text = origin.redact(cut(said.message))
     rule = _rule(said, status, text)

@@ -37,7 +37,7 @@ _AGAIN = (
     r"try(?:ing)?\s+(?:[a-z]+\s+){0,3}again|retry(?:ing)?|available(?:\s+again)?"
     r"|re(?:set|new|fresh)s?"
 )
-# "try again in 45.622s", "retry after 30", "resets in 2 hours", "wait 20 seconds", "retryDelay: 7s"
+# Such as: try again in 45.622s; retry after 30; resets in 2 hours; wait 20 seconds.
 _WAIT = re.compile(
     rf"(?:(?:{_AGAIN})(?:\s+(?:your|the|this)\s+request)?\s+(?:in|after)|wait(?:\s+for)?"
     r"|retry[-_ ]?(?:after|delay|in)[\"']?\s?[:=])"
@@ -134,27 +134,38 @@ def is_unknown_model(text: str) -> bool:
     return bool(_MODEL.search(text[:_SEARCHED]))
 
 
-# Only a better hint: nothing else depends on them.
-_HINTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"not subscribed to required model plan", re.IGNORECASE),
-        "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
-        "another model (-m)",
-    ),
-    (
-        re.compile(r"organization accounts cannot use individual model", re.IGNORECASE),
-        "switch to the personal account at https://app.cline.bot, or choose a model outside "
-        "ClinePass (-m)",
-    ),
-    (
-        re.compile(r"latest version of Cline.{0,40}re-?authenticate", re.IGNORECASE | re.DOTALL),
-        "a login token stands where an API key belongs, or the reverse: create a key at "
-        "https://app.cline.bot, Settings > API Keys",
-    ),
+_PATH = _any(
+    r"^\s*(?:404:? ?)?(?:page )?not found\s*$",
+    r"no such (?:endpoint|route|path|url|page)",
+    r"(?:endpoint|route|path|page|url|resource)\b.{0,200}? not (?:be )?found",
+    r"(?:unknown|invalid|unrecognized) (?:request )?(?:endpoint|url|path|route)",
+    r"(?:cannot|no route) (?:get|post|found|matches)",
 )
+
+
+def is_unknown_path(text: str) -> bool:
+    """Whether a text tells that nothing is at the URL, whatever the model."""
+    return not text.strip() or bool(_PATH.search(text[:_SEARCHED]))
+
+
+_CLINE = "https://app.cline.bot"
+# Only a better hint: nothing else depends on them.
+_HINTS: dict[str, str] = {
+    r"not subscribed to required model plan": (
+        f"this model needs a ClinePass subscription: see {_CLINE}, or choose another model (-m)"
+    ),
+    r"organization accounts cannot use individual model": (
+        f"switch to the personal account at {_CLINE}, or choose a model outside ClinePass (-m)"
+    ),
+    r"latest version of Cline.{0,40}re-?authenticate": (
+        "a login token stands where an API key belongs, or the reverse: create a key at "
+        f"{_CLINE}, Settings > API Keys"
+    ),
+}
 
 
 def better_hint(text: str) -> str | None:
     """What to do about a cause that is known by its wording."""
     head = text[:_SEARCHED]
-    return next((hint for pattern, hint in _HINTS if pattern.search(head)), None)
+    flags = re.IGNORECASE | re.DOTALL
+    return next((hint for words, hint in _HINTS.items() if re.search(words, head, flags)), None)

@@ -88,6 +88,8 @@ def usage_json(replies: Sequence[Reply], seconds: float) -> bytes:
         "id": reply.id,
         "seconds": round(seconds, 3),
     }
+    if reply.request_id:
+        report["request_id"] = reply.request_id
     if len(replies) > 1:
         report |= {"attempts": len(replies), "total_cost": _total(replies, "cost")}
     try:

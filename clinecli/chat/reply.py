@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import one_line
@@ -19,12 +19,19 @@ from clinecli.errors import (
 from clinecli.jsontext import dumps
 from clinecli.text import is_visible
 
+TOKEN_CAPS = ("max_tokens", "max_completion_tokens")
+
 
 class ChatRequest(NamedTuple):
-    """One chat completions request: the body's fields but for `stream`, and extra headers."""
+    """One chat completions request: the body's fields but for `stream`, and extra headers.
+
+    `secret_headers` are the names of those whose values are shown nowhere, with the files that
+    they come from.
+    """
 
     body: dict[str, Any]
     headers: tuple[tuple[str, str], ...] = ()
+    secret_headers: Mapping[str, str] = {}
 
     def encode(self, *, stream: bool) -> bytes:
         """The exact bytes of the body. Raises `ValueError` for text that is not Unicode."""
@@ -33,8 +40,7 @@ class ChatRequest(NamedTuple):
     @property
     def limits_tokens(self) -> bool:
         """Whether the caller capped the reply, which makes `finish_reason: length` expected."""
-        caps = ("max_tokens", "max_completion_tokens")
-        return any(self.body.get(cap) is not None for cap in caps)
+        return any(self.body.get(cap) is not None for cap in TOKEN_CAPS)
 
     @property
     def has_user_content(self) -> bool:
@@ -102,6 +108,7 @@ class Reply:
         self.usage: dict[str, Any] | None = None
         self.id: str | None = None
         self.model: str | None = None
+        self.request_id: str | None = None
         self.done = False
 
     def add(self, event: Event) -> None:

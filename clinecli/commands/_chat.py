@@ -15,23 +15,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.chat.compose import Defaults, Inputs, Named, compose, has_input, reads_stdin
+from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
 from clinecli.chat.reply import ChatRequest, Reply
+from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
+from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, RejectedError, UsageError
-from clinecli.options import ChatOptions
-from clinecli.streams.files import FileSink, open_sink, read_bytes, read_text, read_thread
-from clinecli.streams.stdio import (
-    STDIN,
-    STDOUT,
-    Messages,
-    StdoutSink,
-    is_terminal,
-    read_stdin,
-)
+from clinecli.errors import ClinecliError, RejectedError
+from clinecli.options.chat import ChatOptions
+from clinecli.options.common import SETTINGS
+from clinecli.streams.files import FileSink, open_sink
+from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
@@ -39,11 +34,12 @@ if TYPE_CHECKING:
 
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
+    from clinecli.transport.deadline import Deadline
     from clinecli.transport.exchange import Answer
     from clinecli.transport.retry import RetryPolicy
 
-# Seconds between the bytes of a stream. A whole reply is silent until the model is done.
-STREAM_IDLE_SECONDS = 120.0
+# A whole reply is silent until the model is done.
+STREAM_IDLE_SECONDS = float(SETTINGS["idle_timeout"].default or 0)
 
 
 class Prepared(NamedTuple):
@@ -63,7 +59,7 @@ class Opened(NamedTuple):
     sink: StdoutSink | FileSink
     transport: Transport
     call: Call
-    early: EarlyConnection
+    early: EarlyConnection | None
     policy: RetryPolicy
     redact: Redactor
     started: float
@@ -71,6 +67,19 @@ class Opened(NamedTuple):
     def send(self, attempt: int) -> Answer:
         """What the server answers. Every attempt has a connection of its own."""
         return self.transport.send(self.call, self.early if attempt == 1 else None)
+
+    def another(self, prepared: Prepared, deadline: Deadline | None = None) -> Opened:
+        """The same place for the reply to another request, which has its own time unless a
+        deadline is given."""
+        from clinecli.transport.deadline import Deadline
+
+        deadline = deadline or Deadline(prepared.settings.timeout)
+        body = prepared.request.encode(stream=prepared.stream)
+        return self._replace(
+            call=self.call._replace(body=body, deadline=deadline),
+            early=None,
+            policy=self.policy._replace(deadline=deadline),
+        )
 
 
 def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepared:
@@ -83,14 +92,14 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
         referer=options.referer,
         title=options.title,
     )
-    inputs = _gather(options, _read_input(options, messages))
+    inputs = gather(options, read_input(options, messages))
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
     validator = None
-    if options.schema:
+    if schema:
         from clinecli.chat.schema import load_schema
 
-        validator = load_schema(schema, options.schema)
+        validator = load_schema(schema.schema, schema.name)
     return Prepared(options, settings, request, turn, validator, stream)
 
 
@@ -150,15 +159,19 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             body=request.encode(stream=prepared.stream),
             headers=JSON + request.headers,
             key=key.secret,
+            secrets=tuple(
+                Secret(value) for name, value in request.headers if name in request.secret_headers
+            ),
             idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=messages.detail,
+            log=messages.detail if messages.verbose else None,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
-        redact = transport.redactor(key.secret)
+        redact = transport.redactor(call.key, *call.secrets)
         messages.start_progress(label)
         yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
     except RejectedError as error:
-        near = _did_you_mean(model) if error.http_status == 404 else ""
+        is_first = error.http_status == 404 and not options.fallback
+        near = _did_you_mean(model) if is_first else ""
         raise (error.with_hint(near) if near else error) from None
     finally:
         messages.stop_progress()
@@ -197,10 +210,10 @@ def show_usage(
     prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
 ) -> None:
     """What `--usage` asks for, as far as the server told it."""
-    from clinecli.chat.render import usage_json, usage_line
-
     if not prepared.options.usage:
         return
+    from clinecli.chat.render import usage_json, usage_line
+
     seconds = time.monotonic() - opened.started
     if prepared.options.json:
         messages.data(opened.redact(usage_json(replies, seconds).decode()).encode() + b"\n")
@@ -215,10 +228,10 @@ def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
 
 
 def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -> None:
-    from clinecli.chat.render import tool_call_line
-
     calls = reply.tool_calls
-    if not reply.has_text:
+    if calls and not reply.has_text:
+        from clinecli.chat.render import tool_call_line
+
         for call in calls:
             sink.write(tool_call_line(call))
     elif calls:
@@ -233,48 +246,6 @@ def _answer(reply: Reply) -> dict[str, Any]:
     if reply.tool_calls:
         message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
     return message
-
-
-def _gather(options: ChatOptions, stdin: bytes) -> Inputs:
-    """Everything that the options name, read once: it may be a pipe, as in `--schema <(COMMAND)`.
-
-    Raises `UsageError`, and `OutputError` for a thread that cannot be written.
-    """
-
-    def text(path: str | None) -> Named | None:
-        return Named(path, read_text(path)) if path else None
-
-    return Inputs(
-        stdin=stdin,
-        files=tuple(Named(path, read_text(path)) for path in options.file or ()),
-        images=tuple(
-            (image, b"" if is_url(image) else read_bytes(image, MAX_IMAGE_BYTES + 1))
-            for image in options.image or ()
-        ),
-        system=text(options.system_file),
-        tools=text(options.tools),
-        schema=text(options.schema),
-        messages=text(options.messages),
-        thread=Named(options.thread, read_thread(options.thread)) if options.thread else None,
-        request=text(options.request) if options.request != "-" else None,
-    )
-
-
-def _read_input(options: ChatOptions, messages: Messages) -> bytes:
-    if not reads_stdin(options):
-        return b""
-    asked_for = options.prompt == ["-"] or options.request == "-"
-    if is_terminal(STDIN) and not asked_for:
-        if not has_input(options):
-            raise UsageError(
-                "no prompt", hint="clinecli ask 'QUESTION', or pipe text in: … | clinecli ask"
-            )
-        return b""
-
-    def hint() -> None:
-        messages.note("waiting for stdin, which is silent; --no-stdin does not read it")
-
-    return read_stdin(hint if has_input(options) and not asked_for else None)
 
 
 def _did_you_mean(model: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clinecli.config.secret import Redactor, Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
@@ -96,17 +96,16 @@ class Context:
             return error
 
     def _composed(self, name: str) -> ChatRequest:
-        from clinecli.chat.compose import Defaults, Inputs, Named, compose
-        from clinecli.options import ChatOptions
+        from clinecli.chat.compose import Defaults, compose
+        from clinecli.chat.inputs import Inputs, Named
+        from clinecli.options.chat import ChatOptions
         from clinecli.streams.files import read_text
+        from clinecli.text import decode_text
 
         settings = self.settings
         options = ChatOptions(network=self.options.network, request=name, model=self.options.model)
-        inputs = (
-            Inputs(stdin=self.stdin)
-            if name == "-"
-            else Inputs(request=Named(name, read_text(name)))
-        )
+        text = decode_text(self.stdin, "stdin") if name == "-" else read_text(name)
+        inputs = Inputs(request=Named("stdin" if name == "-" else name, text))
         defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
         return compose(options, inputs, defaults, stream=False).request
 
@@ -185,8 +184,9 @@ class Context:
             Deadline(self.left(stage if seconds is None else seconds)),
             body=body,
             headers=JSON if body else (),
-            key=self.key.secret if self.key and with_key else None,
-            log=self.messages.detail,
+            key=self.key.secret if self.key else None,
+            sends_key=with_key,
+            log=self.messages.detail if self.messages.verbose else None,
         )
 
     def probe(self, call: Call) -> Probe:

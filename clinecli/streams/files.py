@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,10 +43,11 @@ class FileSink:
     """A file that appears, or changes, only when the reply is complete.
 
     The temporary file stands in the same directory, so that a place that cannot be written is
-    told at once. What is no regular file (a device, a named pipe) is written directly.
+    told at once. What is no regular file (a device, a named pipe) is written directly. `flag` is
+    named when it fails; a `private` file is the user's alone (0600), whatever was there before.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, flag: str = "--output", private: bool = False) -> None:
         self.started = False
         self._name = path
         # Following a link replaces its target and not the link.
@@ -58,6 +58,8 @@ class FileSink:
             self._mode = os.stat(path).st_mode  # noqa: PTH116
         except OSError:
             self._mode = stat.S_IFREG
+        if private and stat.S_ISREG(self._mode):
+            self._mode = stat.S_IFREG | 0o600
         try:
             if path.endswith("/"):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -68,13 +70,15 @@ class FileSink:
         except OSError as error:
             raise OutputError(
                 f"cannot write {path}: {error.strerror}",
-                hint="choose another place with --output: nothing was sent",
+                hint=f"choose another place with {flag}: nothing was sent",
             ) from None
         self.terminal = is_terminal(self._fd)
 
     def _open_temporary(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        import tempfile
+
         self._fd, self._temporary = tempfile.mkstemp(
             prefix=f".{self._path.name[:100]}.", suffix=".tmp", dir=self._path.parent
         )

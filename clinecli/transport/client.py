@@ -24,15 +24,12 @@ Headers = tuple[tuple[str, str], ...]
 JSON: Headers = (("Content-Type", "application/json"),)
 
 
-def _no_log(_: str) -> None:
-    """The log of a call that nobody follows."""
-
-
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `idle` is in seconds between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time.
+    `key` is taken out of what the server says, also where it is not sent, and so are `secrets`,
+    which stand in `headers`. `idle` is in seconds between bytes; None leaves it to the deadline.
+    `log` is told what `-v` shows, a line at a time; None where nobody follows.
     """
 
     method: str
@@ -41,8 +38,10 @@ class Call(NamedTuple):
     body: bytes = b""
     headers: Headers = ()
     key: Secret | None = None
+    sends_key: bool = True
+    secrets: tuple[Secret, ...] = ()
     idle: float | None = None
-    log: Callable[[str], None] = _no_log
+    log: Callable[[str], None] | None = None
 
 
 class EarlyConnection:
@@ -118,13 +117,18 @@ class Transport:
         return dial(self.route, self.trust, deadline, self.connect_timeout)
 
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
-        """Begin to connect, while the caller imports what it needs next."""
+        """Begin to connect, while the caller imports what it needs next.
+
+        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
+        meanwhile. Raises `ConfigError`.
+        """
+        if self._ca_file:
+            self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, key: Secret | None) -> Redactor:
+    def redactor(self, *secrets: Secret | None) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (key,) if key else ()
-        return Redactor(own + proxy_secrets(self.route.proxy))
+        return Redactor((*filter(None, secrets), *proxy_secrets(self.route.proxy)))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -132,7 +136,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        redact = self.redactor(call.key)
+        redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self._connect(call, kept), call, redact)
         if kept.peek() == "quiet":
@@ -150,10 +154,11 @@ class Transport:
 
         dialled = early.result(call.deadline) if early else self.dial(call.deadline)
         hop, host = self.route.hop, self.route.origin.host
-        took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
-        call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
-        if dialled.tls:
-            call.log(f"* {dialled.tls.version} with {host}")
+        if call.log:
+            took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
+            call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
+            if dialled.tls:
+                call.log(f"* {dialled.tls.version} with {host}")
         connection = Connection(dialled, hop, host if dialled.tls else "")
         if connection.peek() == "bytes":
             from clinecli.chat.api_errors import not_the_api
@@ -166,19 +171,21 @@ class Transport:
     def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
         from clinecli.transport.exchange import exchange
 
-        key = "with the key" if call.key else "without a key"
-        url = f"{self.route.origin}{call.path}"
-        call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+        if call.log:
+            key = "with the key" if call.key and call.sends_key else "without a key"
+            url = f"{self.route.origin}{call.path}"
+            call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
         try:
             target, headers = self._head(call)
             answer = exchange(connection, call, target, headers, redact)
         except BaseException:
             connection.close()
             raise
-        content_type = answer.headers.get("content-type", "")
-        named = f" request {answer.request_id}" if answer.request_id else ""
-        took = 1000 * (answer.timings.first_byte or 0)
-        call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
+        if call.log:
+            content_type = answer.headers.get("content-type", "")
+            named = f" request {answer.request_id}" if answer.request_id else ""
+            took = 1000 * (answer.timings.first_byte or 0)
+            call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
         return answer
 
     def _head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:
@@ -189,13 +196,14 @@ class Transport:
             ("Host", host),
             ("Accept", "*/*"),
             ("Accept-Encoding", "gzip, deflate"),
+            ("Connection", "keep-alive"),
             ("User-Agent", f"clinecli/{__version__}"),
             *call.headers,
         ]
+        if call.key and call.sends_key:
+            headers.append(("Authorization", f"Bearer {call.key.reveal()}"))
         if call.body or call.method == "POST":
             headers.append(("Content-Length", str(len(call.body))))
-        if call.key:
-            headers.append(("Authorization", f"Bearer {call.key.reveal()}"))
         target = f"{origin.path}{call.path}"
         if proxy and not self.route.is_tunnelled:
             # A proxy is asked for plain http by the whole URL.

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from clinecli.doctor import checks as doctor
-from clinecli.flags.completion.parameters import CHECKS, FAULTS
 from clinecli.flags.table import COMMANDS
 from clinecli.mock.faults import NAMES
+from clinecli.options.doctor import CHECKS
+from clinecli.options.mock import FAULTS
 from tests.helpers.env import ROOT
 from tests.helpers.process import no_traceback, run
 
@@ -26,6 +27,11 @@ SCRIPTS = {
     "zsh": ROOT / "completions/_clinecli",
     "fish": ROOT / "completions/clinecli.fish",
 }
+PROMPT = """\
+messages:
+  - {role: system, content: 'Be {{tone}}'}
+  - {role: user, content: '{{to.whom}} {{tone}} {{a b}} {{$(touch pwned)}} {{topic}}'}
+"""
 MODELS = [
     "anthropic/claude-haiku-4-5",
     "anthropic/claude-opus-4-6",
@@ -60,6 +66,7 @@ class Shell:
         self.directory.mkdir()
         for file in ("notes.txt", "two words.txt", "data.json", "a:b.txt"):
             (self.directory / file).touch()
+        (self.directory / "hi.prompt.yml").write_text(PROMPT)
         (self.directory / "folder").mkdir()
         (self.directory / "folder/inner.txt").touch()
         cache = home / ".cache/clinecli"
@@ -242,6 +249,8 @@ LONG = {
     "doctor": {"--live", "--request", "--proxy"},
     "mock": {"--port", "--fault"},
     "completion": {"--help"},
+    "describe": {"--json"},
+    "help": {"--help"},
 }
 
 
@@ -265,11 +274,20 @@ def test_flags(shell: Shell, command: str) -> None:
         ("clinecli models --sort ", ["id", "price", "context", "name"]),
         ("clinecli models --sort pr", ["price"]),
         ("clinecli completion ", ["bash", "zsh", "fish"]),
+        ("clinecli help ", list(COMMANDS)),
+        ("clinecli help co", ["completion"]),
         ("clinecli mock --fault ", list(FAULTS)),
         ("clinecli mock --port 0 --fault auth --fault cut", ["cut-stream"]),
         ("clinecli doctor ", list(CHECKS)),
         ("clinecli doctor config net.", [name for name in CHECKS if name.startswith("net.")]),
         ("clinecli doctor key net.dns config net.", ["net.tcp", "net.proxy", "net.tls"]),
+        ("clinecli ask -P hi", ["hi.prompt.yml"]),
+        ("clinecli ask -P hi.prompt.yml -V ", ["tone=", "to.whom=", "topic="]),
+        ("clinecli stream --prompt-file=hi.prompt.yml --var to", ["tone=", "to.whom=", "topic="]),
+        ("clinecli ask -Phi.prompt.yml --var-file ton", ["tone="]),
+        ("clinecli ask -P gone.yml -V ", []),
+        ("clinecli ask -V ", []),
+        ("clinecli ask -P hi.prompt.yml -V tone=no", []),
         ("clinecli --version ", []),
         ("clinecli --help ", []),
         ("clinecli ask ", []),
@@ -285,6 +303,9 @@ def test_words(shell: Shell, line: str, expected: list[str]) -> None:
     if shell.name == "zsh" and line.endswith("-m "):
         # It quotes what it inserts, and need not leave anything out.
         offered = [word for word in offered if not word.startswith("evil")]
+    if shell.name == "zsh":
+        # It adds an equals sign to what is taken, not to what it offers.
+        expected = [word.rstrip("=") for word in expected]
     assert sorted(set(offered)) == sorted(expected)
 
 
@@ -389,7 +410,8 @@ def test_what_fish_inserts(shell: Shell, line: str, expected: list[str]) -> None
 @in_all
 def test_files(shell: Shell) -> None:
     offered = [word.rstrip("/").replace("\\", "") for word in shell.offers("clinecli ask -f ")]
-    assert sorted(set(offered)) == ["a:b.txt", "data.json", "folder", "notes.txt", "two words.txt"]
+    files = ["a:b.txt", "data.json", "folder", "hi.prompt.yml", "notes.txt", "two words.txt"]
+    assert sorted(set(offered)) == files
 
 
 @in_all
@@ -487,3 +509,15 @@ def test_generated_files_are_up_to_date() -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say() -> None:
+    template = ROOT / "clinecli/flags/completion/clinecli.bash"
+    done = subprocess.run(
+        ["shellcheck", "--shell=bash", SCRIPTS["bash"], template],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")

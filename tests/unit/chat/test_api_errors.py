@@ -461,14 +461,18 @@ TOLD: dict[str, tuple[int, str, ExitStatus, Code | None, int | None]] = {
     "long-422": (422, "too many tokens", REJECTED, Code.CONTEXT_LENGTH_EXCEEDED, 0),
     "long-500": (500, "prompt is too long", TRANSIENT, None, 1),
     "long-429": (429, "prompt is too long", TRANSIENT, None, None),
-    "long-404": (404, "prompt is too long", REJECTED, None, 0),
+    "long-404": (404, "prompt is too long", REJECTED, Code.UNKNOWN_MODEL, 0),
     "long-and-rate": (413, "too many tokens per minute (TPM)", REJECTED, None, 0),
-    "model-400": (400, "x/y is not a valid model ID", REJECTED, Code.MODEL_NOT_FOUND, 0),
-    "model-404": (404, "The model `x` does not exist", REJECTED, Code.MODEL_NOT_FOUND, 0),
-    "model-422": (422, "unknown model: x", REJECTED, Code.MODEL_NOT_FOUND, 0),
+    "model-400": (400, "x/y is not a valid model ID", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "model-404": (404, "The model `x` does not exist", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "model-422": (422, "unknown model: x", REJECTED, Code.UNKNOWN_MODEL, 0),
     "model-403": (403, "model not found", AUTH, None, 0),
     "model-500": (500, "model not found", TRANSIENT, None, 1),
     "path-404": (404, "no such endpoint", REJECTED, None, 0),
+    "fastapi-404": (404, "Not Found", REJECTED, None, 0),
+    "express-404": (404, "Cannot POST /v1/v1/chat/completions", REJECTED, None, 0),
+    "go-404": (404, "404 page not found", REJECTED, None, 0),
+    "other-404": (404, "x", REJECTED, Code.UNKNOWN_MODEL, 0),
 }
 
 
@@ -491,7 +495,7 @@ def test_what_only_prose_tells(
     [
         ("context_length_exceeded", Code.CONTEXT_LENGTH_EXCEEDED),
         ("content_filter", Code.CONTENT_FILTER),
-        ("model_not_found", Code.MODEL_NOT_FOUND),
+        ("model_not_found", Code.UNKNOWN_MODEL),
         ("rate_limit", None),
     ],
 )
