@@ -139,8 +139,16 @@ def test_usage_line(given_reply: Reply, line: str) -> None:
     ids=["none", "nested", "a large number", "surrogate"],
 )
 def test_usage_json_keeps_every_field(usage: dict[str, Any] | None) -> None:
-    line = usage_json([reply(usage, "a/b", "gen-1")], 1.23456)
-    expected = {"usage": usage or {}, "model": "a/b", "id": "gen-1", "seconds": 1.235}
+    answered = reply(usage, "a/b", "gen-1")
+    answered.request_id = "req-1"
+    line = usage_json([answered], 1.23456)
+    expected = {
+        "usage": usage or {},
+        "model": "a/b",
+        "id": "gen-1",
+        "request_id": "req-1",
+        "seconds": 1.235,
+    }
     assert json.loads(line) == expected
     assert b"\n" not in line
 
@@ -157,6 +165,7 @@ def test_replies_that_were_paid_for_one_by_one_are_added_up() -> None:
         "usage": FIRST | {"cost": 0.5},
         "model": "a/b",
         "id": "gen-2",
+        "request_id": None,
         "seconds": 1.0,
         "attempts": 3,
         "total_cost": 0.75,
