@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.text import TextRenderer, clean, escape_json, is_visible, sanitize, utf8
+from clinecli.errors import UsageError
+from clinecli.text import (
+    TextRenderer,
+    clean,
+    decode_text,
+    escape_json,
+    is_visible,
+    sanitize,
+    utf8,
+)
 
 OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e"
@@ -18,6 +27,28 @@ OBEYED = re.compile(
 LONE = re.compile("[\ud800-\udfff]")
 SPECIAL = "\r\n\t\x00\x1b\x07\x7f\x80\x9b\x9f\xa0\u2029\u202e\u2066\u2069\ufeff\ud83d\ude00aé😀"
 TEXTS = st.text(st.sampled_from(SPECIAL) | st.characters(), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"a\xffb", "byte 0xff at offset 1"),
+        (b"\xc3", "byte 0xc3 at offset 0"),
+        (b"\xed\xa0\x80", "byte 0xed at offset 0"),
+        ("é".encode("utf-16"), "byte 0xff at offset 0"),
+    ],
+    ids=["junk", "cut", "surrogate", "utf-16"],
+)
+def test_input_that_is_no_utf8(data: bytes, fault: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        decode_text(data, "notes.txt")
+    assert caught.value.message == f"notes.txt is not UTF-8 text: {fault}"
+    assert "iconv" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "é😀\r\n\0", "\ufeffbom"])
+def test_input_is_unchanged(text: str) -> None:
+    assert decode_text(text.encode(), "notes.txt") == text
 
 
 # Neutral on a terminal
