@@ -38,12 +38,12 @@ _clinecli_describe() {
         --key-file|--ca-file) takes='file' ;;
       esac ;;
     doctor)
-      options='-m --model -j --json --live --request --strict --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
-      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat'
+      options='-m --model -j --json --live --request --strict --markdown --bundle --save-chain --wait --watch --count --baseline --schema --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat api.body'
       case $2 in
         -m|--model) takes='model' ;;
-        --request|--key-file|--ca-file) takes='file' ;;
-        --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --request|--bundle|--save-chain|--baseline|--key-file|--ca-file) takes='file' ;;
+        --wait|--watch|--count|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
       options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'

@@ -119,6 +119,13 @@ CASES: dict[str, Cases] = {
         ("--request", "r.json"): {"request": "r.json"},
         ("--strict",): {"strict": True},
         ("--list",): {"list": True},
+        ("--schema",): {"schema": True},
+        ("--markdown",): {"markdown": True},
+        ("--bundle", "b.txt"): {"bundle": "b.txt"},
+        ("--save-chain", "c.pem"): {"save_chain": "c.pem"},
+        ("--baseline", "b.json"): {"baseline": "b.json"},
+        ("--wait", "5"): {"wait": 5.0},
+        ("--watch", "5", "--count", "2"): {"watch": 5.0, "count": 2},
     },
     "mock": {
         (): {},
