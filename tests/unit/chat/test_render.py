@@ -165,7 +165,6 @@ def test_replies_that_were_paid_for_one_by_one_are_added_up() -> None:
         "usage": FIRST | {"cost": 0.5},
         "model": "a/b",
         "id": "gen-2",
-        "request_id": None,
         "seconds": 1.0,
         "attempts": 3,
         "total_cost": 0.75,
