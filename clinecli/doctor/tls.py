@@ -216,7 +216,7 @@ def _trusted_by(line: Line, ca_file: str | None, environ: Mapping[str, str]) -> 
     """Whether other CAs would do."""
     try:
         context = trust(ca_file, environ)
-        reached = reach(line.route, lambda: context, line.deadline, line.settings.connect_timeout)
+        reached = reach(line.route, lambda _: context, line.deadline, line.settings.connect_timeout)
     except ClinecliError:
         return False
     try:

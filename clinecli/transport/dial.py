@@ -62,7 +62,7 @@ class Dialled(NamedTuple):
 
 def dial(
     route: Route,
-    trust: Callable[[], ssl.SSLContext | None],
+    trust: Callable[[Stage], ssl.SSLContext | None],
     deadline: Deadline,
     connect_timeout: float,
 ) -> Dialled:
@@ -76,7 +76,9 @@ def dial(
     try:
         begun = time.monotonic()
         limit = deadline.within(connect_timeout)
-        current, tls = handshake(dialled.socket, trust(), route.origin.host, limit, Stage.TLS)
+        current, tls = handshake(
+            dialled.socket, trust(Stage.TLS), route.origin.host, limit, Stage.TLS
+        )
         timings = dialled.timings._replace(tls=time.monotonic() - begun)
     except BaseException:
         dialled.socket.close()
@@ -86,7 +88,7 @@ def dial(
 
 def reach(
     route: Route,
-    trust: Callable[[], ssl.SSLContext | None],
+    trust: Callable[[Stage], ssl.SSLContext | None],
     deadline: Deadline,
     connect_timeout: float,
 ) -> Dialled:
@@ -107,7 +109,7 @@ def reach(
 def _through_proxy(
     route: Route,
     dialled: Dialled,
-    trust: Callable[[], ssl.SSLContext | None],
+    trust: Callable[[Stage], ssl.SSLContext | None],
     deadline: Deadline,
     connect_timeout: float,
 ) -> Dialled:
@@ -118,7 +120,9 @@ def _through_proxy(
         if route.proxy and route.proxy.scheme == "https":
             begun = time.monotonic()
             limit = deadline.within(connect_timeout)
-            current, _ = handshake(current, trust(), route.proxy.host, limit, Stage.PROXY_TLS)
+            current, _ = handshake(
+                current, trust(Stage.PROXY_TLS), route.proxy.host, limit, Stage.PROXY_TLS
+            )
             timings = timings._replace(proxy_tls=time.monotonic() - begun)
         if route.proxy and route.is_tunnelled:
             begun = time.monotonic()

@@ -267,7 +267,7 @@ def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
         return TlsError(
             f"{host} asks for a client certificate, which clinecli does not have",
             code=Code.CLIENT_CERTIFICATE,
-            hint="check the base URL: the API itself asks for none",
+            hint="pass the one that you were given (--cert, --cert-key), or check the base URL",
         )
     if reason in _UNSUITED:
         code, what, hint = _UNSUITED[reason]

@@ -343,7 +343,7 @@ def test_usage_as_json(command: str, env: dict[str, str]) -> None:
     report = json.loads(done.stderr)
     assert isinstance(report.pop("seconds"), float)
     odd["note"] = "\ud83d"
-    assert report == {"usage": odd, "model": "test/model", "id": "gen_1", "request_id": None}
+    assert report == {"usage": odd, "model": "test/model", "id": "gen_1"}
 
 
 @BOTH_COMMANDS
