@@ -18,7 +18,7 @@ import re
 import sys
 from typing import NoReturn
 
-from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
+from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, bug_place
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import ClosedPipe, ensure_open
 
@@ -91,15 +91,7 @@ def _unforeseen(error: Exception) -> ClinecliError:
 
 
 def _bug(error: Exception) -> InternalError:
-    """Where it happened. Not the message: it may quote what must stay secret."""
-    trace = error.__traceback__
-    place = ""
-    while trace:
-        code = trace.tb_frame.f_code
-        if "clinecli" in code.co_filename:
-            place = f" in {os.path.basename(code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
-        trace = trace.tb_next
-    return InternalError(f"internal error: {type(error).__name__}{place}")
+    return InternalError(f"internal error: {type(error).__name__}{bug_place(error)}")
 
 
 if __name__ == "__main__":

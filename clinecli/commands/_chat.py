@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.conversation import unanswered_calls
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.reply import ChatRequest, Reply
+from clinecli.chat.reply import Reply
+from clinecli.chat.request import ChatRequest
 from clinecli.commands._inputs import gather
 from clinecli.config.keys import Key, find_key
 from clinecli.config.load import load_settings
@@ -35,6 +36,7 @@ from clinecli.text import TextRenderer
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+    from clinecli.chat.reply import Reply
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
     from clinecli.transport.deadline import Deadline

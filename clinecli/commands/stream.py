@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clinecli.chat.reply import Event, Reply
+from typing import TYPE_CHECKING
+
 from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import (
     Opened,
@@ -19,6 +20,9 @@ from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
 from clinecli.streams.stdout import Sink
+
+if TYPE_CHECKING:
+    from clinecli.chat.reply import Event, Reply
 
 
 def run(options: ChatOptions) -> int:
@@ -61,6 +65,7 @@ def _answer(
 
     Raises `ClinecliError`. Once anything was shown, nothing is tried again.
     """
+    from clinecli.chat.reply import Reply
     from clinecli.transport.replies import reply_events
 
     options = prepared.options

@@ -14,6 +14,7 @@ from clinecli.errors import Code, ConfigError
 
 KEY_VARIABLE = "CLINE_API_KEY"
 KEY_FILE_VARIABLE = "CLINE_API_KEY_FILE"
+_KEY_VARIABLES = {KEY_VARIABLE, KEY_FILE_VARIABLE}
 # More than a name has, and less than a key.
 _LONGEST_SHOWN_NAME = 20
 
@@ -48,6 +49,9 @@ def find_key(settings: Settings, environ: Mapping[str, str]) -> Key:
 def key_places(settings: Settings, environ: Mapping[str, str]) -> Iterator[KeyPlace]:
     """All places, in order of precedence. Each is to be read once: a key file may be a pipe."""
     seconds = settings.timeout
+    if settings.profile:
+        # Its own key alone counts, and that of --key-file.
+        environ = {name: value for name, value in environ.items() if name not in _KEY_VARIABLES}
 
     def named(path: str | None, setting: str) -> KeyPlace:
         file = expand(path, environ) if path else None
@@ -58,10 +62,11 @@ def key_places(settings: Settings, environ: Mapping[str, str]) -> Iterator[KeyPl
     yield named(environ.get(KEY_FILE_VARIABLE), KEY_FILE_VARIABLE)
     yield named(settings.config_key_file, "key_file of the config file")
     yield KeyPlace(lambda: _from_command(settings.key_command, environ), is_command=True)
-    own = str(key_path(environ))
-    yield KeyPlace(lambda: _from_own_file(own, seconds), own)
-    official = str(providers_path(environ))
-    yield KeyPlace(lambda: _from_official_cli(official, seconds), official)
+    if not settings.profile:
+        own = str(key_path(environ))
+        yield KeyPlace(lambda: _from_own_file(own, seconds), own)
+        official = str(providers_path(environ))
+        yield KeyPlace(lambda: _from_official_cli(official, seconds), official)
 
 
 def _from_variable(environ: Mapping[str, str]) -> Key | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from clinecli.config.files import CONFIG_BYTES, read_setting
 from clinecli.config.paths import anchored, config_path
+from clinecli.config.profiles import TABLE
 from clinecli.config.settings import Settings, parse_config, resolve
 from clinecli.options.common import SETTINGS, NetworkOptions
 
-_PATHS = ("key_file", "ca_file")
+_PATHS = ("key_file", "ca_file", "cert", "cert_key")
 
 
 def load_settings(
@@ -49,4 +50,6 @@ def _with_absolute_paths(
             # A bare name is looked up in PATH.
             program = anchored(program, directory, environ)
         config["key_command"] = [program, *arguments]
+    for profile in config.get(TABLE, {}).values():
+        _with_absolute_paths(profile, directory, environ)
     return config

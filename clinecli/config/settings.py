@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from clinecli.config.base_url import BaseUrl, parse_base_url
 from clinecli.errors import ClinecliError, ConfigError, UsageError
 from clinecli.options.common import DEFAULT_MODEL, SETTINGS, NetworkOptions
+from clinecli.options.flag import flags_of
+
+PROFILE = flags_of(NetworkOptions)["profile"]
 
 
 def _default(name: str) -> Any:
@@ -28,6 +31,9 @@ class Settings(NamedTuple):
     proxy: str | None = None
     config_proxy: str | None = None
     ca_file: str | None = None
+    cert: str | None = None
+    cert_key: str | None = None
+    profile: str | None = None
     connect_timeout: float = _default("connect_timeout")
     idle_timeout: float | None = None
     timeout: float = _default("timeout")
@@ -64,6 +70,15 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         reason = error if isinstance(error, ValueError) else "it is nested too deeply"
         hint = "the config file is TOML: KEY = VALUE"
         raise ConfigError(f"{path}: {reason}", hint=hint) from None
+    from clinecli.config.profiles import tables
+
+    for table in tables(config, path):
+        _check(table, text, path)
+    return config
+
+
+def _check(config: Mapping[str, Any], text: str, path: str) -> None:
+    """Raise `ConfigError` for a key that is unknown, or a value of another type."""
     for key, value in config.items():
         if key not in CONFIG_KEYS:
             raise ConfigError(f"{path}{_line_of(key, text)}: unknown key '{key}'", hint=_near(key))
@@ -81,7 +96,6 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
                 f"{path}{_line_of(key, text)}: {key} has a NUL character in it",
                 hint="correct the line, or remove it",
             )
-    return config
 
 
 def _line_of(key: str, text: str) -> str:
@@ -103,6 +117,47 @@ def _near(key: str) -> str:
 _LONGEST_SECONDS = 2_000_000.0
 
 
+class _Sources(NamedTuple):
+    """Where a value may come from, the first first."""
+
+    flags: Mapping[str, Any]
+    environ: Mapping[str, str]
+    config: Mapping[str, Any]
+    config_path: str
+
+    def pick(self, name: str) -> tuple[Any, str]:
+        """The value of a setting, and what it comes from, for messages."""
+        flag = SETTINGS[name]
+        variable = (self.environ.get(flag.env) or "").strip() if flag.env else ""
+        for value, source in (
+            (self.flags.get(name), flag.long),
+            (variable or None, flag.env),
+            (self.config.get(name), f"{self.config_path} ({name})"),
+        ):
+            if value is not None:
+                return value, source
+        return flag.default, _DEFAULT
+
+    def number(self, name: str) -> float:
+        """A number within the limits of its flag."""
+        flag = SETTINGS[name]
+        value, source = self.pick(name)
+        value = min(value, _LONGEST_SECONDS)
+        if not flag.accepts(value):
+            raise _blamed(source)(
+                f"{source} must be {flag.wanted}, not {value:g}",
+                hint=f"the default is {flag.notes['default']}",
+            )
+        return float(value)
+
+
+_DEFAULT = "the default"
+
+
+def _blamed(source: str) -> type[ClinecliError]:
+    return UsageError if source.startswith("--") else ConfigError
+
+
 def resolve(
     network: NetworkOptions,
     environ: Mapping[str, str],
@@ -114,35 +169,24 @@ def resolve(
 
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
+    profile = network.profile or environ.get(PROFILE.env, "").strip() or None
+    if profile:
+        from clinecli.config.profiles import choose
+
+        environ, config, config_path = choose(profile, network, environ, config, config_path)
     given: dict[str, Any] = {**network._asdict(), **chat_flags}
+    sources = _Sources(given, environ, config, config_path)
+    return _settings(network, sources, profile)
 
-    def pick(name: str) -> tuple[Any, str]:
-        flag = SETTINGS[name]
-        for value, source in (
-            (given.get(name), flag.long),
-            ((environ.get(flag.env) or "").strip() or None if flag.env else None, flag.env),
-            (config.get(name), f"{config_path} ({name})"),
-        ):
-            if value is not None:
-                return value, source
-        return flag.default, "the default"
 
-    def number(name: str) -> float:
-        flag = SETTINGS[name]
-        value, source = pick(name)
-        value = min(value, _LONGEST_SECONDS)
-        if not flag.accepts(value):
-            kind: type[ClinecliError] = UsageError if source == flag.long else ConfigError
-            hint = f"the default is {flag.notes['default']}"
-            raise kind(f"{source} must be {flag.wanted}, not {value:g}", hint=hint)
-        return float(value)
-
-    base_url, base_url_source = pick("base_url")
-    model, model_source = pick("model")
+def _settings(network: NetworkOptions, sources: _Sources, profile: str | None) -> Settings:
+    given, _, config, _ = sources
+    base_url, base_url_source = sources.pick("base_url")
+    model, model_source = sources.pick("model")
     if not model.strip():
-        blamed: type[ClinecliError] = UsageError if model_source == "--model" else ConfigError
-        raise blamed(f"the model of {model_source} is empty", hint=f"e.g. {DEFAULT_MODEL}")
-    is_idle_given = pick("idle_timeout")[1] != "the default"
+        hint = f"e.g. {DEFAULT_MODEL}"
+        raise _blamed(model_source)(f"the model of {model_source} is empty", hint=hint)
+    has_idle_timeout = sources.pick("idle_timeout")[1] != _DEFAULT
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
         base_url_source=base_url_source,
@@ -151,13 +195,16 @@ def resolve(
         # Apart, since the proxy variables of the environment stand between the two.
         proxy=given.get("proxy"),
         config_proxy=config.get("proxy"),
-        ca_file=pick("ca_file")[0],
-        connect_timeout=number("connect_timeout"),
-        idle_timeout=number("idle_timeout") if is_idle_given else None,
-        timeout=number("timeout"),
-        retries=int(number("retries")),
-        referer=pick("referer")[0],
-        title=pick("title")[0],
+        ca_file=sources.pick("ca_file")[0],
+        cert=sources.pick("cert")[0],
+        cert_key=sources.pick("cert_key")[0],
+        profile=profile,
+        connect_timeout=sources.number("connect_timeout"),
+        idle_timeout=sources.number("idle_timeout") if has_idle_timeout else None,
+        timeout=sources.number("timeout"),
+        retries=int(sources.number("retries")),
+        referer=sources.pick("referer")[0],
+        title=sources.pick("title")[0],
         # Apart, since a variable with the key itself stands between the two.
         key_file=given.get("key_file"),
         config_key_file=config.get("key_file"),

@@ -10,7 +10,7 @@ from typing import Any
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
 from clinecli.options.models import ModelsOptions
-from clinecli.text import columns_of, cut_to_columns, sanitize
+from clinecli.text import columns_of, cut_to_columns, escape_json, sanitize, utf8
 
 
 def _has_words(model: Model, words: Iterable[str]) -> bool:
@@ -135,10 +135,6 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return _GAP.join(cells).rstrip() + "\n"
 
 
-# Controls that JSON leaves alone in strings but a terminal obeys, and bidirectional overrides.
-_OBEYED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
 def terminal_json(text: str) -> str:
     """The same JSON, with escapes for what a terminal would obey instead of show."""
-    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escape_json(utf8(text)).decode()
