@@ -13,7 +13,7 @@ from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
-    from clinecli.chat.reply import ChatRequest
+    from clinecli.chat.request import ChatRequest
     from clinecli.transport.client import Transport
     from clinecli.transport.deadline import Deadline
     from clinecli.transport.route import Hop, Route
