@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.process import BOTH_COMMANDS, COMMANDS, run
-from tests.helpers.replies import DONE, STREAM_HEAD, completion, delta, http_chunk, response
+from tests.helpers.replies import DONE, STREAM_HEAD, completion, http_chunk, response
 from tests.helpers.servers import RawServer
 
 # JSON lines
@@ -49,9 +49,15 @@ def reply(command: str, reasoning: str) -> bytes:
         choice = {"index": 0, "message": {"role": "assistant"} | message, "finish_reason": "stop"}
         body = {"id": "g", "model": "m", "choices": [choice], "usage": {"prompt_tokens": 1}}
         return response(json.dumps(body).encode())
-    pieces = b"".join(http_chunk(delta(delta={"reasoning": piece})) for piece in reasoning)
-    end = delta(delta={"content": "ok"}, finish_reason="stop", usage={"prompt_tokens": 1})
-    return STREAM_HEAD + pieces + http_chunk(end + DONE) + http_chunk(b"")
+    pieces = [{"choices": [{"delta": {"reasoning": piece}}]} for piece in reasoning]
+    choice = {"delta": {"content": "ok"}, "finish_reason": "stop"}
+    return stream(*pieces, {"choices": [choice], "usage": {"prompt_tokens": 1}})
+
+
+def stream(*chunks: dict[str, Any]) -> bytes:
+    """A stream of chunks; what is no text is escaped, as servers do."""
+    events = b"".join(b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in chunks)
+    return STREAM_HEAD + http_chunk(events + DONE) + http_chunk(b"")
 
 
 @BOTH_COMMANDS
@@ -136,8 +142,7 @@ def test_usage_and_reasoning_are_no_commands(
     else:
         pieces = [{"choices": [{"delta": {"reasoning": piece}}]} for piece in text]
         end = {"choices": [{"delta": {"content": "ok"}, "finish_reason": "stop"}]} | chunk
-        events = b"".join(b"data: %s\n\n" % json.dumps(each).encode() for each in [*pieces, end])
-        answer = STREAM_HEAD + http_chunk(events + DONE) + http_chunk(b"")
+        answer = stream(*pieces, end)
     with RawServer(answer) as server:
         words = [command, "hi", "--usage", "--reasoning", "--base-url", server.url]
         done = run(words, runner)
