@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
+import struct
 import subprocess
 import sys
 import termios
@@ -29,8 +31,11 @@ class Terminal:
         *,
         streams: Sequence[int] = (0, 1, 2),
         control: bool = False,
+        columns: int = 0,
     ) -> None:
         self._master, slave = os.openpty()
+        # Without a size, as a new terminal is, programs take it for one of 80 columns.
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         mode = termios.tcgetattr(slave)
         mode[1] &= ~termios.OPOST
         mode[3] &= ~termios.ECHO
@@ -64,17 +69,18 @@ class Terminal:
     def read_until(self, marker: bytes) -> bytes:
         """Everything on the terminal so far, once `marker` is part of it."""
         while marker not in self.output:
-            assert self._read_more(), f"{marker!r} never came: {self.output!r}"
+            assert self.read_more(), f"{marker!r} never came: {self.output!r}"
         return self.output
 
     def finish(self) -> tuple[int, bytes, bytes]:
         """Exit status, what was written to the terminal, and what came through the pipes."""
-        while self._read_more():
+        while self.read_more():
             pass
         out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, self.output, (out or b"") + (err or b"")
 
-    def _read_more(self) -> bool:
+    def read_more(self) -> bool:
+        """Wait for the next output; whether there is any before the end."""
         readable, _, _ = select.select([self._master], [], [], PATIENCE)
         assert readable, f"the terminal is silent: {self.output!r}"
         try:

@@ -279,6 +279,44 @@ def test_html_is_not_the_api(env: dict[str, str]) -> None:
     assert not cache(env).exists()
 
 
+NOT_SERVED = {
+    status: response(b'{"detail":"no"}', status=f"{status} No", Retry_After="0")
+    for status in (400, 401, 403, 404, 405, 501)
+}
+
+
+@pytest.mark.parametrize("has_key", [True, False], ids=["key", "no key"])
+@pytest.mark.parametrize("status", NOT_SERVED)
+def test_where_clines_list_is_not_served_that_of_openai_is_asked_for_once(
+    status: int, has_key: bool, env: dict[str, str]
+) -> None:
+    if not has_key:
+        del env["CLINE_API_KEY"]
+    with Api(list=NOT_SERVED[status], openai=ONE) as api:
+        done = models(env, "--ids", url=api.url)
+        assert api.calls == [(LIST, has_key), (OPENAI, has_key)]
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"v/one\n", b"")
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_key_that_the_list_of_openai_refuses_is_left_out(
+    status: int, env: dict[str, str]
+) -> None:
+    with Api(list=NOT_SERVED[status], openai=(REFUSED, ONE)) as api:
+        done = models(env, "--ids", url=api.url)
+        assert api.calls == [(LIST, True), (OPENAI, True), (OPENAI, False)]
+    assert (done.returncode, done.stdout) == (0, b"v/one\n")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_asked_for_nothing_else(status: int, env: dict[str, str]) -> None:
+    answer = response(b'{"detail":"no"}', status=f"{status} No", Retry_After="0")
+    with Api(list=answer, openai=ONE) as api:
+        done = models(env, "--retries", "1", url=api.url)
+        assert {path for path, _ in api.calls} == {LIST}
+    assert done.returncode == 10
+
+
 def test_refused_key_is_left_out(env: dict[str, str]) -> None:
     with Api(list=(REFUSED, ONE), recommended=NO_HINTS) as api:
         done = models(env, "--ids", url=api.url)

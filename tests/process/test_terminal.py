@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clinecli.text import columns_of
 from tests.helpers.env import KEY
 from tests.helpers.process import BOTH_COMMANDS, CLI, PATIENCE, no_traceback, run
 from tests.helpers.replies import DONE, STOP, STREAM_HEAD, completion, delta, http_chunk, response
@@ -44,7 +45,7 @@ ATTACKS = {
     "bidi isolate hides": ("a\u2066b\u2069", "a<U+2066>b<U+2069>"),
     "DEL": ("a\x7fb", "a^?b"),
     "NUL": ("a\x00b", "a^@b"),
-    "bell, vertical tab, form feed": ("\a\v\f", "^G^K^L"),
+    "bell, vertical tab, form feed": ("a\a\v\f", "a^G^K^L"),
     "shift out changes the character set": ("\x0elqqk\x0f", "^Nlqqk^O"),
 }
 HARMLESS = {
@@ -307,6 +308,78 @@ def test_no_progress(flags: list[str], streams: list[int], env: dict[str, str]) 
         arguments = ["ask", "hi", *flags, "--base-url", server.url]
         status, output, piped = run_on_terminal(arguments, env, streams=streams)
     assert (status, output + piped) == (0, b"hello\n")
+
+
+@pytest.mark.parametrize("columns", [5, 12, 30, 45, 46, 200])
+def test_the_progress_line_fits_the_terminal(columns: int, env: dict[str, str]) -> None:
+    held = Held(reply_to("ask", "hello"))
+    command = [*CLI, "ask", "hi", "--no-stdin", "-m", "ein/größes-模型-with-a-long-name"]
+    with (
+        RawServer(held) as server,
+        Terminal([*command, "--base-url", server.url], env, columns=columns) as terminal,
+    ):
+        # Three times, since the frames turn.
+        while terminal.output.count(b"\x1b[K") < 3:
+            terminal.read_more()
+        held.go.set()
+        status, output, _ = terminal.finish()
+    assert status == 0
+    lines = [line for line in output.split(CLEARED)[0].decode().split("\r") if line]
+    assert len(lines) >= 3
+    for line in lines:
+        shown = line.removesuffix("\x1b[K")
+        assert 0 < columns_of(shown) < columns
+        assert shown.endswith(" s") or columns < 12
+
+
+@pytest.mark.parametrize("flags", [[], ["-q"]], ids=["dumb", "quiet"])
+def test_a_terminal_without_progress(flags: list[str], env: dict[str, str]) -> None:
+    def late(connection: socket.socket, _number: int) -> None:
+        # Nothing can be waited for where nothing is to come.
+        threading.Event().wait(1.5)
+        connection.sendall(reply_to("ask", "hello"))
+
+    term = {"TERM": "xterm" if flags else "dumb"}
+    with RawServer(late) as server:
+        arguments = ["ask", "hi", "--no-stdin", *flags, "--base-url", server.url]
+        status, output, _ = run_on_terminal(arguments, env | term)
+    assert (status, output) == (0, b"hello\n")
+
+
+def test_one_process_of_a_pipeline_draws(env: dict[str, str]) -> None:
+    """As with `clinecli ask … | clinecli ask …`, both with stderr on one terminal."""
+    held = Held(reply_to("ask", "hello"))
+    script = '("$@" -m a/first & "$@" -m b/second & wait)'
+    words = [*CLI, "ask", "hi", "--no-stdin", "--base-url"]
+    with (
+        RawServer(held) as server,
+        Terminal(["sh", "-c", script, "sh", *words, server.url], env, streams=[2]) as terminal,
+    ):
+        while terminal.output.count(b"\x1b[K") < 12:
+            terminal.read_more()
+        held.go.set()
+        status, output, _ = terminal.finish()
+    assert status == 0
+    # As long as one of them waits, all lines are its own.
+    first = output.split(CLEARED)[0]
+    assert first.count(b"\r") >= 12
+    assert (b"a/first" in first) != (b"b/second" in first)
+    assert output.endswith(CLEARED)
+
+
+def test_a_process_in_the_background_does_not_draw(env: dict[str, str]) -> None:
+    held = Held(reply_to("ask", "hello"))
+    # With job control, a background job has a process group of its own.
+    script = 'set -m; "$@" & sleep 2; echo "[$(jobs -r | wc -l)]" >&2; kill %1; wait'
+    words = [*CLI, "ask", "hi", "--no-stdin", "--base-url"]
+    with (
+        RawServer(held) as server,
+        Terminal(["bash", "-c", script, "bash", *words, server.url], env, control=True) as terminal,
+    ):
+        output = terminal.read_until(b"[1]")
+        held.go.set()
+        terminal.finish()
+    assert b"waiting for" not in output
 
 
 # stdin

@@ -13,7 +13,11 @@ from clinecli.errors import UsageError
 from clinecli.text import (
     TextRenderer,
     clean,
+    columns_of,
+    cut_to_columns,
     decode_text,
+    defuse_commands,
+    defuse_json_commands,
     escape_json,
     is_visible,
     sanitize,
@@ -241,3 +245,72 @@ def test_nothing_waits_that_need_not(terminal: bool) -> None:
         b"\n",
         "😀".encode(),
     ]
+
+
+# Commands to GitHub's runner
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("##[x]", "# #[x]"),
+        ("a ###[x]", "a ## #[x]"),
+        ("##[##[", "# #[# #["),
+        ("::x::", ": :x::"),
+        (" \t::x", " \t: :x"),
+        ("a\n::x\r::y\r\n\v::z", "a\n: :x\r: :y\r\n\v: :z"),
+        ("a::b ## [c] #[d]", "a::b ## [c] #[d]"),
+        (":a", ":a"),
+    ],
+    ids=ascii,
+)
+def test_defuse_commands(text: str, shown: str) -> None:
+    assert defuse_commands(text) == shown
+
+
+RUNNER = re.compile(r"##\[|^\s*::")
+
+
+@given(st.text(st.sampled_from("#[: \t\r\n\x0b\x85\u2028a"), max_size=20))
+def test_nothing_is_left_for_the_runner(text: str) -> None:
+    shown = defuse_commands(text)
+    lines = re.split(r"\r\n|\r|\n", shown)
+    assert not any(RUNNER.search(line) for line in lines)
+    assert shown.replace(" ", "") == text.replace(" ", "")
+    data = json.dumps({"a": text}, ensure_ascii=False).encode()
+    assert json.loads(defuse_json_commands(data)) == {"a": text}
+    assert b"##[" not in defuse_json_commands(data)
+
+
+def test_lines_without_an_end_take_no_time() -> None:
+    text = "\n" * 100_000 + " " * 100_000
+    assert defuse_commands(text) == text
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("日本", 4), ("a\u200bb", 2)],
+    ids=ascii,
+)
+def test_columns_of(text: str, columns: int) -> None:
+    assert columns_of(text) == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "cut"),
+    [
+        ("abc", 3, "abc"),
+        ("abc", 2, "a…"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+        ("abc", -1, ""),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+    ],
+)
+def test_cut_to_columns(text: str, columns: int, cut: str) -> None:
+    assert cut_to_columns(text, columns) == cut
