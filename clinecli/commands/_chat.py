@@ -25,7 +25,7 @@ from clinecli.config.keys import Key, find_key
 from clinecli.config.load import load_settings
 from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, Code, RejectedError, UsageError
+from clinecli.errors import ClinecliError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.options.common import SETTINGS
 from clinecli.streams.console import Console
@@ -174,7 +174,10 @@ def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
             console.stop_progress()
             sink.discard()
     except ClinecliError as error:
-        raise _with_fitting_hints(error, prepared, key) from None
+        from clinecli.commands._advice import with_advice
+
+        base_url, is_last = prepared.settings.base_url, not prepared.options.fallback
+        raise with_advice(error, base_url, key, prepared.model, suggests_models=is_last) from None
 
 
 def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
@@ -213,23 +216,6 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
     redact = transport.redactor(call.key, *call.secrets)
     console.start_progress(label)
     return Opened(sink, transport, call, early, policy, redact, time.monotonic())
-
-
-def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | None) -> ClinecliError:
-    from clinecli.config.hints import fit_hints
-
-    fitted = fit_hints(
-        error,
-        prepared.settings.base_url,
-        path=CHAT,
-        key_source=key.source if key else "",
-        model=prepared.model,
-    )
-    is_unknown = error.http_status == 404 or error.code is Code.UNKNOWN_MODEL
-    if not (is_unknown and isinstance(error, RejectedError)) or prepared.options.fallback:
-        return fitted
-    near = _did_you_mean(prepared.model)
-    return fitted.with_hint(near) if near else fitted
 
 
 def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:
@@ -297,11 +283,3 @@ def _answer(reply: Reply) -> dict[str, Any]:
     if reply.tool_calls:
         message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
     return message
-
-
-def _did_you_mean(model: str) -> str:
-    from clinecli.models.cache import nearest
-
-    names = nearest(model, os.environ)
-    # Where the model is listed, it is the path that was not found.
-    return f"the nearest models: {', '.join(names)}" if names and model not in names else ""

@@ -117,8 +117,8 @@ def _near(key: str) -> str:
 _LONGEST_SECONDS = 2_000_000.0
 
 
-class _Sources(NamedTuple):
-    """Where a value may come from, the first first."""
+class _Layers(NamedTuple):
+    """What may give a setting its value, the first first."""
 
     flags: Mapping[str, Any]
     environ: Mapping[str, str]
@@ -175,18 +175,18 @@ def resolve(
 
         environ, config, config_path = choose(profile, network, environ, config, config_path)
     given: dict[str, Any] = {**network._asdict(), **chat_flags}
-    sources = _Sources(given, environ, config, config_path)
-    return _settings(network, sources, profile)
+    layers = _Layers(given, environ, config, config_path)
+    return _settings(network, layers, profile)
 
 
-def _settings(network: NetworkOptions, sources: _Sources, profile: str | None) -> Settings:
-    given, _, config, _ = sources
-    base_url, base_url_source = sources.pick("base_url")
-    model, model_source = sources.pick("model")
+def _settings(network: NetworkOptions, layers: _Layers, profile: str | None) -> Settings:
+    given, _, config, _ = layers
+    base_url, base_url_source = layers.pick("base_url")
+    model, model_source = layers.pick("model")
     if not model.strip():
         hint = f"e.g. {DEFAULT_MODEL}"
         raise _blamed(model_source)(f"the model of {model_source} is empty", hint=hint)
-    has_idle_timeout = sources.pick("idle_timeout")[1] != _DEFAULT
+    has_idle_timeout = layers.pick("idle_timeout")[1] != _DEFAULT
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
         base_url_source=base_url_source,
@@ -195,16 +195,16 @@ def _settings(network: NetworkOptions, sources: _Sources, profile: str | None) -
         # Apart, since the proxy variables of the environment stand between the two.
         proxy=given.get("proxy"),
         config_proxy=config.get("proxy"),
-        ca_file=sources.pick("ca_file")[0],
-        cert=sources.pick("cert")[0],
-        cert_key=sources.pick("cert_key")[0],
+        ca_file=layers.pick("ca_file")[0],
+        cert=layers.pick("cert")[0],
+        cert_key=layers.pick("cert_key")[0],
         profile=profile,
-        connect_timeout=sources.number("connect_timeout"),
-        idle_timeout=sources.number("idle_timeout") if has_idle_timeout else None,
-        timeout=sources.number("timeout"),
-        retries=int(sources.number("retries")),
-        referer=sources.pick("referer")[0],
-        title=sources.pick("title")[0],
+        connect_timeout=layers.number("connect_timeout"),
+        idle_timeout=layers.number("idle_timeout") if has_idle_timeout else None,
+        timeout=layers.number("timeout"),
+        retries=int(layers.number("retries")),
+        referer=layers.pick("referer")[0],
+        title=layers.pick("title")[0],
         # Apart, since a variable with the key itself stands between the two.
         key_file=given.get("key_file"),
         config_key_file=config.get("key_file"),
