@@ -97,6 +97,7 @@ class Code(StrEnum):
     EMPTY_REPLY = "empty_reply", "the model's reply has no content"
     LENGTH = "length", "the reply was cut at its length limit"
     CONTENT_FILTER = "content_filter", "the reply was stopped by a content filter"
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
     SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"

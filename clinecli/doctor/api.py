@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
-from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
+from clinecli.chat.endpoints import ACCOUNT, OPENAI_MODELS
 from clinecli.config.base_url import API_PATH, BaseUrl
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
@@ -53,7 +53,7 @@ class Greeting(NamedTuple):
 def http(setup: Setup, known: Findings) -> Finding:
     """Whether the API answers, asked without the key."""
     line = known[Line]
-    log = setup.messages.detail if setup.messages.verbose else None
+    log = setup.console.detail if setup.console.verbose else None
     client = Client(line, known.get(Key), wanted_model(line, known), log)
     try:
         answer = client.get(ACCOUNT, with_key=False)
@@ -125,12 +125,10 @@ def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
         return wrong
     hint = f"check the base URL (from {source}): "
     found = next((url for url in _candidates(base_url) if _answers_at(line, url)), None)
-    if base_url.path.endswith(CHAT):
-        hint += f"it ends before {CHAT}"
-    elif not found:
-        hint += f"an empty path means {API_PATH}, any other is used as it is"
     if found:
-        hint += f"{'; ' if base_url.path.endswith(CHAT) else ''}{found} answers: use that one"
+        hint += f"{found} answers: use that one"
+    else:
+        hint += f"an empty path means {API_PATH}, any other is used as it is"
     return RejectedError(
         f"the API is not at {base_url}: {wrong.message}", hint=hint, http_status=wrong.http_status
     )
@@ -142,9 +140,7 @@ def _with_host(base_url: BaseUrl) -> BaseUrl:
 
 def _candidates(base_url: BaseUrl) -> Iterator[BaseUrl]:
     """Where the API may be instead, the likeliest first. Never on another host."""
-    paths = [base_url.path.removesuffix(CHAT)] if base_url.path.endswith(CHAT) else []
-    paths += [API_PATH, "/v1", "/api", "/openai/v1", f"{base_url.path}/v1"]
-    for path in dict.fromkeys(paths):
+    for path in (API_PATH, "/v1", "/api", "/openai/v1", f"{base_url.path}/v1"):
         if path != base_url.path:
             yield base_url._replace(path=path)
 

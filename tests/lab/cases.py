@@ -115,11 +115,6 @@ def _everything(answer: bytes) -> Callable[[Bench], None]:
     return lambda bench: bench.api(base={}, default=answer) and None
 
 
-def _no_key(bench: Bench) -> None:
-    bench.api()
-    del bench.env["CLINE_API_KEY"]
-
-
 def _key(key: str) -> Callable[[Bench], None]:
     def make(bench: Bench) -> None:
         bench.api()
@@ -174,7 +169,7 @@ def _issuer(organization: str) -> ssl.SSLContext:
 def _no_intermediate(authority: Authority) -> ssl.SSLContext:
     child = authority.child()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf = child._ca.issue_cert("localhost")  # noqa: SLF001 - the lab leaves its chain out
+    leaf = child._ca.issue_cert("localhost")
     with leaf.cert_chain_pems[0].tempfile() as cert, leaf.private_key_pem.tempfile() as key:
         context.load_cert_chain(cert, key)
     return context
@@ -304,6 +299,12 @@ def _user(content: Any) -> str:
 _BASIC = {"WWW_Authenticate": 'Basic realm="Staff only"'}
 _HTML = response(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html")
 
+
+def _without_key(bench: Bench) -> None:
+    bench.api()
+    del bench.env["CLINE_API_KEY"]
+
+
 BROKEN = (
     # DNS and TCP
     Case("name that does not exist", _url("https://nothing.com"), "net.dns", 7, ("DNS works",)),
@@ -400,7 +401,13 @@ BROKEN = (
     Case("503 page", _everything(refusal(503, page=True)), "api.http", 10, ("503",)),
     Case("not HTTP", _tcp(_hangs_up_politely, "http"), "api.http", 11, ("HTTP",)),
     Case("wrong path", _path("/wrong"), "api.http", 9, ("/api/v1 answers",)),
-    Case("whole path", _path("/api/v1/chat/completions"), "api.http", 9, ("/api/v1 answers",)),
+    Case(
+        "whole path",
+        _path("/api/v1/chat/completions"),
+        "config",
+        3,
+        ("leave /chat/completions out",),
+    ),
     # Key and account
     Case("refused key", _everything(UNAUTHORIZED), "api.auth", 4, ("the key is from",)),
     Case("gateway", _everything(refusal(403, page=True)), "api.auth", 4, ("not the key",)),
@@ -426,7 +433,7 @@ BROKEN = (
     # Settings, key, message
     Case(
         "no key",
-        _no_key,
+        _without_key,
         "key",
         3,
         ("no API key",),
@@ -459,11 +466,6 @@ BROKEN = (
         ("'bot'",),
     ),
 )
-
-
-def _live(bench: Bench) -> None:
-    bench.api()
-    bench.live = True
 
 
 def _slow_answers(bench: Bench) -> None:
@@ -540,6 +542,11 @@ def _quiet_account(head: bytes, _: bytes) -> bytes:
     if b"Bearer" not in head:
         return UNAUTHORIZED
     return refusal(503)
+
+
+def _live(bench: Bench) -> None:
+    bench.api()
+    bench.live = True
 
 
 HEALTHY_CASES = (
