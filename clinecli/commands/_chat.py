@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.conversation import unanswered_calls
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.reply import Reply
 from clinecli.chat.request import ChatRequest
 from clinecli.commands._inputs import gather
 from clinecli.config.keys import Key, find_key
