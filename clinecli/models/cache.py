@@ -6,22 +6,25 @@ completion scripts read `models.txt` without starting Python, and so have to kno
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from clinecli.config.paths import home
 from clinecli.models.catalogue import Model, json_array, json_items, parse
+from clinecli.reading import MIB, TooLarge, read_file
 from clinecli.text import utf8
 
 FRESH_SECONDS = 24 * 3600
 # No clock says more; what does is no time, and too long for arithmetic with floats.
 _END_OF_TIME = 10**12
+# More than any list of models, and longer than any disk.
+_LARGEST = 64 * MIB
+READ_SECONDS = 5.0
 # Ids come from the network and go into shells: what is special there is not offered.
 _COMPLETABLE = re.compile(r"[A-Za-z0-9@][A-Za-z0-9._:/@+=,~-]*")
 
@@ -61,7 +64,7 @@ def directory(environ: Mapping[str, str]) -> Path:
 def load(environ: Mapping[str, str]) -> CachedModels | None:
     """What is cached; None when there is nothing, or nothing that can be read."""
     try:
-        text = (directory(environ) / "models.json").read_text("utf-8")
+        text = _read(directory(environ) / "models.json").decode("utf-8")
         members = {item.name: item for item in json_items(text.strip())}
         base_url, time = members["origin"].value, members["time"].value
         if not isinstance(base_url, str) or type(time) is not int or not 0 <= time < _END_OF_TIME:
@@ -71,6 +74,14 @@ def load(environ: Mapping[str, str]) -> CachedModels | None:
         return CachedModels(base_url, time, models, complete) if models else None
     except (OSError, ValueError, KeyError):
         return None
+
+
+def _read(path: Path) -> bytes:
+    """A file of the cache. Raises `OSError`, also for one that is too large, or is a pipe."""
+    try:
+        return read_file(str(path), limit=_LARGEST, seconds=READ_SECONDS)
+    except TooLarge:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG)) from None
 
 
 def save(cached: CachedModels, environ: Mapping[str, str]) -> None:
@@ -103,14 +114,16 @@ def _save_ids(cached: CachedModels, path: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    from clinecli.streams.atomic import Replacement
+    from clinecli.streams.descriptors import write_all
+
+    # Of a link, the link: what it leads to is none of ours.
+    replacement = Replacement(path, private=True, follows_links=False)
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(utf8(text))
-        Path(temporary).replace(path)
+        write_all(replacement.fd, utf8(text))
+        replacement.commit()
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        replacement.discard()
 
 
 def nearest(model: str, environ: Mapping[str, str]) -> list[str]:
@@ -118,7 +131,7 @@ def nearest(model: str, environ: Mapping[str, str]) -> list[str]:
     from difflib import get_close_matches
 
     try:
-        names = (directory(environ) / "models.txt").read_text("utf-8", "replace").splitlines()
+        names = _read(directory(environ) / "models.txt").decode("utf-8", "replace").splitlines()
     except (OSError, ValueError):
         return []
     by_folded = _by_folded(names)

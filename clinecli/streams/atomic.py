@@ -29,16 +29,16 @@ _LONGEST_NAME = 200
 class Replacement:
     """The content that is to replace the file at `path`; `fd` is open for writing it.
 
-    Links are followed: their target is replaced, and they stay. Owner, mode and extended
-    attributes are those of the file that is there; a `private` one is the user's alone.
-    Raises `OSError`, also when the place cannot be written.
+    Links are followed, unless told otherwise: their target is replaced, and they stay. Owner,
+    mode and extended attributes are those of the file that is there; a `private` one is the
+    user's alone. Raises `OSError`, also when the place cannot be written.
     """
 
-    def __init__(self, path: Path, *, private: bool = False) -> None:
+    def __init__(self, path: Path, *, private: bool = False, follows_links: bool = True) -> None:
         self.fd = -1
-        self._path = Path(os.path.realpath(path))
+        self._path = Path(os.path.realpath(path)) if follows_links else path
         _remove_stale(self._path)
-        earlier = _earlier(self._path)
+        earlier = _earlier(self._path) if follows_links else None
         # Nobody else sees what the file will hold before it has its owner and mode.
         self._create(0o600 if earlier or private else 0o666)
         try:

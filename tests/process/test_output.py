@@ -358,7 +358,7 @@ def test_usage_without_any(command: str, env: dict[str, str]) -> None:
 def test_usage_of_a_reply_that_was_paid_and_failed(env: dict[str, str]) -> None:
     with RawServer(response(completion("", usage=USAGE))) as server:
         env["CLINE_API_BASE_URL"] = server.url
-        done = run(["ask", "--usage", "hi"], env)
+        done = run(["ask", "--usage", "--retries", "0", "hi"], env)
     usage, error, hint = done.stderr.decode().splitlines()
     assert "$0.000162" in usage
     assert "empty" in error

@@ -45,7 +45,7 @@ def test_completions_parse(shell: str, env: dict[str, str]) -> None:
 def test_curl_command_is_clean(
     command: str, prompt: str, env: dict[str, str], tmp_path: Path
 ) -> None:
-    flags = ["--proxy", "http://u:p@h$x:1", "--ca-file", "a b'c.pem", "--title", "$(id)"]
+    flags = ["--proxy", "http://u:p@proxy.example:1", "--ca-file", "a b'c.pem", "--title", "$(id)"]
     for arguments in ([command, prompt], [command, prompt, *flags]):
         shown = run([*arguments, "--curl"], env, cwd=tmp_path)
         # SC2016: that nothing expands in single quotes is what they are for.

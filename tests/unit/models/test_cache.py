@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,34 @@ def test_nearest_without_a_cache(environ: dict[str, str], tmp_path: Path) -> Non
     (tmp_path / "clinecli" / "models.txt").rmdir()
     (tmp_path / "clinecli" / "models.txt").write_bytes(b"a/\xff\x1b[31m\na/c\n")
     assert nearest("a/b", environ) == ["a/c"]
+
+
+# What may stand in the place of the cache
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "huge"])
+@pytest.mark.parametrize("name", ["models.json", "models.txt"])
+def test_what_is_no_file_is_replaced_and_not_followed(
+    name: str, kind: str, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinecli.models.cache.READ_SECONDS", 0.1)
+    cached = CachedModels("https://h", 1700000000, some("a/b"))
+    place = tmp_path / "clinecli" / name
+    place.parent.mkdir()
+    precious = tmp_path / "precious"
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "huge":
+        with place.open("wb") as file:
+            file.truncate(2**40)
+    else:
+        place.symlink_to("../precious")
+        if kind == "link":
+            precious.write_text("mine")
+    assert load(environ) is None
+    assert nearest("a/b", environ) == []
+    save(cached, environ)
+    assert stat.S_IMODE(place.lstat().st_mode) == 0o600
+    assert stat.S_ISREG(place.lstat().st_mode)
+    assert (precious.read_text() if precious.exists() else "mine") == "mine"
+    assert load(environ) == cached
