@@ -9,11 +9,14 @@ import contextlib
 import os
 import select
 import struct
-import subprocess
 import sys
 import threading
 import time
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LENGTH = struct.Struct(">Qd")
 _PIECE = 65536
@@ -38,9 +41,13 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process, unless it runs. Raises `OSError`."""
-        if self._process is None:
-            paths = [path for path in sys.path if path.startswith("/")]
+        """Start the process, unless it runs, or none is to be had."""
+        if self._process:
+            return
+        import subprocess
+
+        paths = [path for path in sys.path if path.startswith("/")]
+        with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _PROGRAM, *self._arguments, *paths],
                 stdin=subprocess.PIPE,
@@ -81,7 +88,8 @@ class Worker:
 
     def _exchange(self, request: bytes, end: float) -> bytes:
         process = self._process
-        assert process
+        if process is None:
+            raise EOFError
         assert process.stdin
         # The child reads all of it before it begins to work.
         process.stdin.write(_LENGTH.pack(len(request), max(end - time.monotonic(), 0)))
