@@ -53,7 +53,7 @@ def test_in_a_stream(shape: Any) -> None:
         assert "S3CRET" not in text
 
 
-@pytest.mark.parametrize("data", [json.dumps(ERROR), '{"error":%s}' % json.dumps(ERROR)])
+@pytest.mark.parametrize("data", [json.dumps(ERROR), json.dumps({"error": ERROR})])
 def test_in_an_error_event(data: str) -> None:
     text = shown(f"event: error\ndata: {data}\n\n".encode())
     assert "[key]" in text
