@@ -1175,3 +1175,20 @@ def fold_lenient(raw: bytes) -> Reply:
     for data, _ in SSEDecoder().feed(raw):
         folded.add(Event(data, decode_chunk(data)))
     return folded
+
+
+# What a reader knows besides
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"), [({"prompt_tokens": 1}, True), ({}, False), (None, False), (7, False)]
+)
+def test_a_stream_that_has_told_its_usage(usage: Any, expected: bool) -> None:
+    reader = StreamReader(Origin("text/event-stream"))
+    said = {"choices": [{"index": 0, "delta": {"content": "a"}}]}
+    reader.feed(f"data: {json.dumps(said)}\n\n".encode())
+    assert not reader.has_usage
+    reader.feed(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode())
+    assert reader.has_usage is expected
+    reader.feed(f"data: {json.dumps(said)}\n\n".encode())
+    assert reader.has_usage is expected

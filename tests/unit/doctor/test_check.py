@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clinecli.doctor.check import Finding, Result, select, verdict
+from clinecli.doctor.check import Finding, Result, failed, ok, select, skip, verdict, warn
 from clinecli.doctor.checks import CHECKS
 from clinecli.errors import AuthError, ExitStatus, UsageError
 from tests.helpers.doctor import result
@@ -38,9 +38,24 @@ def test_needs_are_selected_too() -> None:
     assert chosen == [name for name in ISSUE_ORDER[:10] if name != "key"]
 
 
-def test_an_unknown_name() -> None:
-    with pytest.raises(UsageError, match="no such check: 'nope'"):
-        select(CHECKS, ["nope"])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("nope", "one of runtime, config, key,"), ("api.htp", "did you mean api.http")],
+)
+def test_an_unknown_name(name: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=f"no such check: '{name}'") as caught:
+        select(CHECKS, ["key", name])
+    assert caught.value.hint.startswith(hint)
+    assert "doctor --list" in caught.value.hint
+
+
+def test_findings_keep_their_details() -> None:
+    assert ok("a", "b", "c") == Finding("ok", "a", ("b", "c"))
+    assert skip("a", "b") == Finding("skip", "a", ("b",))
+    assert warn("a", "b", remedy="c") == Finding("warn", "a", ("b",), "c")
+    error = AuthError("refused", hint="look")
+    assert failed(error, "b") == Finding("fail", "refused", ("b",), "look", error)
+    assert failed(error, remedy="c").remedy == "c"
 
 
 # The verdict
