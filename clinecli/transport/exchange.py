@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call
     from clinecli.transport.deadline import Deadline
-    from clinecli.transport.dial import Dialled, Timings
+    from clinecli.transport.dial import Dialled, Socket, Timings
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 _READ_BYTES = 65536
@@ -47,7 +47,7 @@ class Connection:
 
     def peek(self) -> Literal["quiet", "closed", "bytes"]:
         """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
-        if not select.select([self._socket], [], [], 0)[0]:
+        if not _is_readable(self._socket):
             return "quiet"
         self._set_timeout(0.0)
         try:
@@ -68,7 +68,7 @@ class Connection:
             try:
                 self._socket.sendall(view[start : start + _WRITE_BYTES])
             except TimeoutError as error:
-                if select.select([self._socket], [], [], 0)[0]:
+                if _is_readable(self._socket):
                     return
                 raise self._failed(Stage.SEND, error, deadline, idle) from None
             except OSError:
@@ -214,6 +214,13 @@ class Answer:
         return b"".join(pieces)
 
 
+def _is_readable(socket: Socket) -> bool:
+    """Whether something has come, or the end. Not by select(2), which knows 1,024 descriptors."""
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _headers(head: h11.Response) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in head.headers:
@@ -230,21 +237,34 @@ def exchange(
     redact: Redactor,
 ) -> Answer:
     """Send a request and read the head of its answer. Raises `ClinecliError`."""
-    http = connection.http
-    # RFC 9110, section 5.5, allows all bytes but controls in a value.
-    fields = [(name.encode(), value.encode()) for name, value in headers]
-    parts = [http.send(h11.Request(method=call.method, target=target.encode(), headers=fields))]
-    if call.body:
-        parts.append(http.send(h11.Data(data=call.body)))
-    parts.append(http.send(h11.EndOfMessage()))
+    data = request_bytes(connection, call, target, headers)
     started = time.monotonic()
-    connection.write(b"".join(part for part in parts if part), call.deadline, call.idle)
-    try:
-        head = _head(connection, call)
-    except h11.RemoteProtocolError as error:
-        raise connection.failed(Stage.WAIT, error) from None
+    connection.write(data, call.deadline, call.idle)
+    head = read_head(connection, call)
     timings = connection.dialled.timings._replace(first_byte=time.monotonic() - started)
     return Answer(connection, head, call, redact, timings)
+
+
+def request_bytes(
+    connection: Connection, call: Call, target: str, headers: list[tuple[str, str]]
+) -> bytes:
+    """A request as it goes over the wire."""
+    send = connection.http.send
+    # RFC 9110, section 5.5, allows all bytes but controls in a value.
+    fields = [(name.encode(), value.encode()) for name, value in headers]
+    parts = [send(h11.Request(method=call.method, target=target.encode(), headers=fields))]
+    if call.body:
+        parts.append(send(h11.Data(data=call.body)))
+    parts.append(send(h11.EndOfMessage()))
+    return b"".join(part for part in parts if part)
+
+
+def read_head(connection: Connection, call: Call) -> h11.Response:
+    """The head of an answer. Raises `ClinecliError`."""
+    try:
+        return _head(connection, call)
+    except h11.RemoteProtocolError as error:
+        raise connection.failed(Stage.WAIT, error) from None
 
 
 def _head(connection: Connection, call: Call) -> h11.Response:
