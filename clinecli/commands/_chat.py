@@ -15,23 +15,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.chat.compose import Defaults, Inputs, Named, compose, has_input, reads_stdin
+from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
 from clinecli.chat.reply import ChatRequest, Reply
+from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, RejectedError, UsageError
+from clinecli.errors import ClinecliError, RejectedError
 from clinecli.options import ChatOptions
-from clinecli.streams.files import FileSink, open_sink, read_bytes, read_text, read_thread
-from clinecli.streams.stdio import (
-    STDIN,
-    STDOUT,
-    Messages,
-    StdoutSink,
-    is_terminal,
-    read_stdin,
-)
+from clinecli.streams.files import FileSink, open_sink
+from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
@@ -83,7 +76,7 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
         referer=options.referer,
         title=options.title,
     )
-    inputs = _gather(options, _read_input(options, messages))
+    inputs = gather(options, read_input(options, messages))
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
     validator = None
@@ -233,48 +226,6 @@ def _answer(reply: Reply) -> dict[str, Any]:
     if reply.tool_calls:
         message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
     return message
-
-
-def _gather(options: ChatOptions, stdin: bytes) -> Inputs:
-    """Everything that the options name, read once: it may be a pipe, as in `--schema <(COMMAND)`.
-
-    Raises `UsageError`, and `OutputError` for a thread that cannot be written.
-    """
-
-    def text(path: str | None) -> Named | None:
-        return Named(path, read_text(path)) if path else None
-
-    return Inputs(
-        stdin=stdin,
-        files=tuple(Named(path, read_text(path)) for path in options.file or ()),
-        images=tuple(
-            (image, b"" if is_url(image) else read_bytes(image, MAX_IMAGE_BYTES + 1))
-            for image in options.image or ()
-        ),
-        system=text(options.system_file),
-        tools=text(options.tools),
-        schema=text(options.schema),
-        messages=text(options.messages),
-        thread=Named(options.thread, read_thread(options.thread)) if options.thread else None,
-        request=text(options.request) if options.request != "-" else None,
-    )
-
-
-def _read_input(options: ChatOptions, messages: Messages) -> bytes:
-    if not reads_stdin(options):
-        return b""
-    asked_for = options.prompt == ["-"] or options.request == "-"
-    if is_terminal(STDIN) and not asked_for:
-        if not has_input(options):
-            raise UsageError(
-                "no prompt", hint="clinecli ask 'QUESTION', or pipe text in: … | clinecli ask"
-            )
-        return b""
-
-    def hint() -> None:
-        messages.note("waiting for stdin, which is silent; --no-stdin does not read it")
-
-    return read_stdin(hint if has_input(options) and not asked_for else None)
 
 
 def _did_you_mean(model: str) -> str:

@@ -142,6 +142,7 @@ class _Fetcher:
         self._settings = settings
         self._messages = messages
         self._key = _key(settings, messages)
+        self._sends_key = True
         self._transport = Transport(settings, os.environ)
         self._deadline = Deadline(settings.timeout)
         self._kept: Connection | EarlyConnection | None
@@ -190,14 +191,16 @@ class _Fetcher:
         except AuthError as error:
             if not self._key:
                 raise _key_wanted(error) from None
+            if not self._sends_key:
+                raise
             refused = error
-        key, self._key = self._key, None
+        self._sends_key = False
         try:
             body = self._send(path, deadline, retries)
         except AuthError:
             raise refused from None
         except ClinecliError:
-            self._key = key
+            self._sends_key = True
             raise
         self._messages.note(f"listed without the key: {refused.text}")
         return body
@@ -212,6 +215,7 @@ class _Fetcher:
             path,
             deadline,
             key=self._key,
+            sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
             log=self._messages.detail,
         )

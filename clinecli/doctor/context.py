@@ -185,7 +185,8 @@ class Context:
             Deadline(self.left(stage if seconds is None else seconds)),
             body=body,
             headers=JSON if body else (),
-            key=self.key.secret if self.key and with_key else None,
+            key=self.key.secret if self.key else None,
+            sends_key=with_key,
             log=self.messages.detail,
         )
 

@@ -32,7 +32,8 @@ def _no_log(_: str) -> None:
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `idle` is in seconds between bytes; None leaves it to the deadline. `log` is told what `-v`
+    `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
+    between bytes; None leaves it to the deadline. `log` is told what `-v`
     shows, a line at a time.
     """
 
@@ -42,6 +43,7 @@ class Call(NamedTuple):
     body: bytes = b""
     headers: Headers = ()
     key: Secret | None = None
+    sends_key: bool = True
     idle: float | None = None
     log: Callable[[str], None] = _no_log
 
@@ -119,7 +121,14 @@ class Transport:
         return dial(self.route, self.trust, deadline, self.connect_timeout)
 
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
-        """Begin to connect, while the caller imports what it needs next."""
+        """Begin to connect, while the caller imports what it needs next.
+
+        CAs that a setting names are loaded before, since nothing is connected to for a bad one;
+        the system's meanwhile. Raises `TlsError` and `ConfigError`.
+        """
+        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+        if self._ca_file or any(self._environ.get(name) for name in variables):
+            self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
     def redactor(self, key: Secret | None) -> Redactor:
@@ -168,7 +177,7 @@ class Transport:
     def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
         from clinecli.transport.exchange import exchange
 
-        key = "with the key" if call.key else "without a key"
+        key = "with the key" if call.key and call.sends_key else "without a key"
         url = f"{self.route.origin}{call.path}"
         call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
         try:
@@ -191,13 +200,14 @@ class Transport:
             ("Host", host),
             ("Accept", "*/*"),
             ("Accept-Encoding", "gzip, deflate"),
+            ("Connection", "keep-alive"),
             ("User-Agent", f"clinecli/{__version__}"),
             *call.headers,
         ]
+        if call.key and call.sends_key:
+            headers.append(("Authorization", f"Bearer {call.key.reveal()}"))
         if call.body or call.method == "POST":
             headers.append(("Content-Length", str(len(call.body))))
-        if call.key:
-            headers.append(("Authorization", f"Bearer {call.key.reveal()}"))
         target = f"{origin.path}{call.path}"
         if proxy and not self.route.is_tunnelled:
             # A proxy is asked for plain http by the whole URL.

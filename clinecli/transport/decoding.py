@@ -17,8 +17,8 @@ _STEP_BYTES = 64 * 1024 * 1024
 class Decoder(Protocol):
     """Undoes one coding."""
 
-    def feed(self, data: bytes, *, ended: bool) -> bytes:
-        """The plain bytes of `data`; `ended` says that it is the last. Raises `IncompleteError`."""
+    def feed(self, data: bytes) -> bytes:
+        """The plain bytes that `data` completes. Raises `IncompleteError`."""
         ...
 
 
@@ -48,21 +48,16 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member = _gzip_member()
-        self._is_within = False
 
-    def feed(self, data: bytes, *, ended: bool) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         plain: list[bytes] = []
         while data:
-            self._is_within = True
             plain.append(_inflate(self._member, data))
             data = b""
             if self._member.eof:
                 # Zeros may pad the end of the last member, as gzip itself allows.
                 data = self._member.unused_data.lstrip(b"\0")
                 self._member = _gzip_member()
-                self._is_within = False
-        if ended and self._is_within:
-            raise _damaged()
         return b"".join(plain)
 
 
@@ -77,18 +72,15 @@ class _Deflate:
         self._stream: zlib._Decompress | None = None
         self._head = b""
 
-    def feed(self, data: bytes, *, ended: bool) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         if self._stream is None:
             data = self._head = self._head + data
-            if len(data) < 2 and not ended:
+            if len(data) < 2:
                 return b""
             # RFC 1950, section 2.2: the method is 8, and the two bytes are a multiple of 31.
-            is_zlib = data[:1] and data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+            is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-        plain = _inflate(self._stream, data)
-        if ended and self._head and not self._stream.eof:
-            raise _damaged()
-        return plain
+        return _inflate(self._stream, data)
 
 
 def _inflate(stream: zlib._Decompress, data: bytes) -> bytes:

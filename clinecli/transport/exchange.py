@@ -39,7 +39,8 @@ class Connection:
         self._socket = dialled.socket
         self._hop = hop
         self._tls_host = tls_host
-        self._timeout: float | None = -1.0
+        self._timeout = -1.0
+        self._broken: OSError | None = None
 
     def close(self) -> None:
         """Close the socket."""
@@ -54,7 +55,11 @@ class Connection:
             return "bytes" if self._socket.recv(1) else "closed"
         except OSError as error:
             # A TLS ticket is readable, and no data.
-            return "quiet" if type(error).__name__ == "SSLWantReadError" else "closed"
+            if type(error).__name__ == "SSLWantReadError":
+                return "quiet"
+            # TLS tells why it ends once only: the next read does.
+            self._broken = error
+            return "closed"
 
     def write(self, data: bytes, deadline: Deadline, idle: float | None) -> None:
         """Send everything. Raises `ClinecliError` when the peer stops reading.
@@ -78,6 +83,8 @@ class Connection:
         """What one read of the network brings; empty at its end. Raises `ClinecliError`."""
         limit = deadline.bound(idle)
         try:
+            if self._broken:
+                raise self._broken
             while True:
                 part = min(limit, _LONGEST_WAIT)
                 self._set_timeout(part)
@@ -136,6 +143,7 @@ class Answer:
         self._connection = connection
         self._call = call
         self._ended = False
+        self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
         self._decoder: Decoder | None = decoder(self.headers.get("content-encoding", ""))
 
@@ -160,25 +168,26 @@ class Answer:
         """
         idle = self._call.idle if idle is None else idle
         while not self._ended:
-            pieces, error = self._pieces()
-            data = b"".join(pieces)
+            if self._failure:
+                raise self._failure
+            pieces = self._pieces()
             if self._decoder:
-                data = self._decoder.feed(data, ended=self._ended)
-            if data:
+                pieces = self._decoded(pieces, self._decoder)
+            if data := b"".join(pieces):
                 return data
-            if error:
-                raise self._connection.failed(Stage.BODY, error)
-            if not self._ended:
+            if not self._ended and not self._failure:
                 received = self._connection.read(Stage.BODY, self._call.deadline, idle)
                 try:
                     self._connection.http.receive_data(received)
                 except h11.RemoteProtocolError:
                     # Bytes after the end of a connection: the next event tells.
                     continue
+        if self._failure:
+            raise self._failure
         return b""
 
-    def _pieces(self) -> tuple[list[bytes], Exception | None]:
-        """The pieces of the body that have been received, and what is wrong after them."""
+    def _pieces(self) -> list[bytes]:
+        """The pieces of the body that have been received; `_failure` is what is wrong after."""
         pieces: list[bytes] = []
         next_event = self._connection.http.next_event
         try:
@@ -187,12 +196,22 @@ class Answer:
                 if type(event) is h11.Data:
                     pieces.append(event.data)
                 elif event is h11.NEED_DATA:
-                    return pieces, None
+                    return pieces
                 else:
                     self._end()
-                    return pieces, None
+                    return pieces
         except h11.RemoteProtocolError as error:
-            return pieces, error
+            self._failure = self._connection.failed(Stage.BODY, error)
+            return pieces
+
+    def _decoded(self, pieces: list[bytes], decoder: Decoder) -> list[bytes]:
+        plain: list[bytes] = []
+        try:
+            for piece in pieces:
+                plain.append(decoder.feed(piece))
+        except ClinecliError as error:
+            self._failure = error
+        return plain
 
     def _end(self) -> None:
         self._ended = True
@@ -274,8 +293,9 @@ def _head(connection: Connection, call: Call) -> h11.Response:
             return event
         if event is h11.NEED_DATA:
             data = connection.read(Stage.WAIT, call.deadline, call.idle)
-            if not data:
+            if not data and not connection.http.trailing_data[0]:
                 raise connection.failed(Stage.WAIT, EOFError())
+            # An end within the head is a breach of HTTP, which the next event tells.
             connection.http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise not_the_api("a switch of protocols that nobody asked for")

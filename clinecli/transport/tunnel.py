@@ -68,8 +68,9 @@ def _connect(
                 raise TimeoutError
             socket.settimeout(limit.remaining())
             data = socket.recv(_READ_BYTES)
-            if not data:
+            if not data and not http.trailing_data[0]:
                 raise EOFError
+            # An end within the head is a breach of HTTP, which the next event tells.
             http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise EOFError

@@ -379,7 +379,7 @@ def test_stale_cache_is_renewed_and_dead_network_points_to_it(env: dict[str, str
     make_stale(env, 10 * 86400)
     message, hint = failure(models(env, "--retries", "0", url=url), 7)
     assert "refused" in message
-    assert hint.endswith("; --offline lists the models as they were 10 days ago")
+    assert hint.endswith("--offline lists the models as they were 10 days ago")
     assert models(env, "--ids", "--offline", url=url).stdout == b"v/two\n"
 
 

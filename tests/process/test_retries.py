@@ -27,7 +27,7 @@ from tests.helpers.replies import (
 )
 from tests.helpers.servers import RawServer
 
-NOTE = r"clinecli: (.+); trying again in ([0-9.]+) s \(([0-9]+)\)"
+NOTE = r"clinecli: (.+); trying again in ([0-9.]+) s \(([0-9]+) of [0-9]+\)"
 
 
 def error(status: int, code: str | None = None, *, wait: str | None = "0") -> bytes:
@@ -117,7 +117,7 @@ def test_note_names_the_cause_and_the_wait(env: dict[str, str]) -> None:
         env["CLINE_API_BASE_URL"] = server.url
         done = run(["ask", "hi"], env)
     assert done.stderr.decode() == (
-        "clinecli: rate limit reached: no luck (HTTP 429); trying again in 0.0 s (1)\n"
+        "clinecli: rate limit reached: no luck (HTTP 429); trying again in 0.0 s (1 of 3)\n"
     )
 
 
@@ -186,8 +186,11 @@ STREAM_CASES: dict[str, StreamCase] = {
     "no-retry-for-what-is-not-transient": StreamCase(
         event_stream(chunk(code="content_filter", message="no")), ANSWER["stream"], 1, 9, b""
     ),
-    "no-retry-for-a-cut": StreamCase(
-        STREAM_HEAD + http_chunk(delta("")), ANSWER["stream"], 1, 11, b""
+    "retry-for-a-cut-before-any-output": StreamCase(
+        STREAM_HEAD + http_chunk(delta("")), ANSWER["stream"], 2, 0, b"Paris.\n"
+    ),
+    "no-retry-for-a-cut-after-output": StreamCase(
+        STREAM_HEAD + http_chunk(delta("Par")), ANSWER["stream"], 1, 11, b"Par\n"
     ),
 }
 

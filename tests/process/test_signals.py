@@ -158,14 +158,14 @@ def test_a_signal_counts_whatever_becomes_of_its_exception(
 ) -> None:
     code = f"""
 import os, threading
-import clinecli.transport.backend
+import clinecli.transport.dial
 def resolve(*_):
     try:
         os.kill(os.getpid(), {int(number)})
         threading.Event().wait()
     finally:
         raise {error}
-clinecli.transport.backend.resolve = resolve
+clinecli.transport.dial.resolve = resolve
 """
     command = [*altered_cli(tmp_path, code), "ask", "hi"]
     done = subprocess.run(

@@ -9,11 +9,11 @@ from contextlib import ExitStack, closing
 
 import httpcore
 import pytest
+from clinecli.transport.backend import Backend, Stream
 
 from clinecli.config.proxy import parse_proxy
 from clinecli.config.settings import parse_base_url
 from clinecli.errors import ConnectionFailed, TransientError
-from clinecli.transport.backend import Backend, Stream
 from clinecli.transport.dial import Deadline, Hop, connect, first_hop, resolve
 from tests.helpers.process import (
     PATIENCE,
