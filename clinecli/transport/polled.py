@@ -100,6 +100,11 @@ class Flight:
                     )
         except NotReady:
             return None
+        return self.partial
+
+    @property
+    def partial(self) -> bytes:
+        """What is there of the body."""
         return b"".join(self._pieces)
 
     def _head(self) -> Answer:
