@@ -21,8 +21,8 @@ from clinecli.flags.completion.parameters import all_flags
 from clinecli.flags.table import COMMANDS
 from clinecli.mock import mock_server
 from clinecli.options import MockOptions
+from tests.helpers.env import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "man").glob("*.1"))
 PROSE = sorted((ROOT / "man/prose").glob("clinecli*.md"))
 SECTIONS = [

@@ -14,8 +14,9 @@ import pytest
 from clinecli.errors import ExitStatus
 from clinecli.mock import mock_server
 from clinecli.options import MockOptions
+from tests.helpers.env import ROOT
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 TEXT = README.read_text("utf-8")
 BLOCKS = re.findall(r"^```console\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 

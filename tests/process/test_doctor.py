@@ -13,9 +13,12 @@ import pytest
 from clinecli.doctor.checks import CHECKS
 from clinecli.mock import mock_server
 from clinecli.options import MockOptions
-from tests.helpers.doctor_lab import api, diagnose, reported
-from tests.helpers.lab import TcpServer, Terminal, altered_cli, refusing, run_on_terminal, stall
-from tests.helpers.support import CLI, KEY, failure, no_traceback, run
+from tests.helpers.doctor import api, diagnose, reported
+from tests.helpers.env import KEY
+from tests.helpers.process import CLI, altered_cli, failure, no_traceback, run
+from tests.helpers.replies import response
+from tests.helpers.servers import TcpServer, refusing, stall
+from tests.helpers.terminal import Terminal, run_on_terminal
 
 IDS = [check.id for check in CHECKS]
 
@@ -228,8 +231,6 @@ def test_json_on_a_terminal_is_json(dead: dict[str, str]) -> None:
 
 def test_a_server_cannot_drive_the_terminal(env: dict[str, str]) -> None:
     evil = b'{"error":{"message":"\\u001b[2J\\u001b]0;owned\\u0007 \\u202e\\n::error::x"}}'
-    from tests.helpers.support import response
-
     refusal = response(evil, status="403 Forbidden")
     with api({"GET /users/me": refusal, "POST /chat/completions": refusal}) as server:
         env |= {"CLINE_API_BASE_URL": server.url, "NO_COLOR": "1", "TERM": "xterm"}
@@ -294,9 +295,9 @@ def test_nothing_is_annotated_when_nothing_fails(env: dict[str, str]) -> None:
 
 def test_a_check_that_crashes(env: dict[str, str], tmp_path: Path) -> None:
     code = f"""
-import clinecli.doctor.net as connection
+import clinecli.doctor.net as net
 def crash(*_, **__): raise KeyError({KEY!r})
-connection.resolve = crash
+net.resolve = crash
 """
     with api() as server:
         env["CLINE_API_BASE_URL"] = server.url
@@ -304,7 +305,7 @@ connection.resolve = crash
         report = reported(env, command=command)
     assert (report.root_cause, report.status) == ("net.dns", 1)
     assert report.ids("error") == ["net.dns"]
-    assert "KeyError in connection.py:" in report["net.dns"]["summary"]
+    assert "KeyError in net.py:" in report["net.dns"]["summary"]
     assert report["api.chat"]["blocked_by"] == "net.dns"
     assert report["message"]["status"] == "skip"
     assert report["message"]["blocked_by"] is None

@@ -13,7 +13,7 @@ import pytest
 
 from clinecli.mock import mock_server
 from clinecli.options import MockOptions
-from tests.helpers.doctor_lab import (
+from tests.helpers.doctor import (
     ACCOUNT,
     NOT_FOUND,
     UNAUTHORIZED,
@@ -25,8 +25,12 @@ from tests.helpers.doctor_lab import (
     listed,
     targets,
 )
-from tests.helpers.lab import Authority, ForwardProxy, TcpServer, stall
-from tests.helpers.support import CLI, KEY, RawServer, completion, no_traceback, response
+from tests.helpers.env import KEY
+from tests.helpers.process import CLI, no_traceback
+from tests.helpers.proxies import ForwardProxy
+from tests.helpers.replies import completion, response
+from tests.helpers.servers import RawServer, TcpServer, stall
+from tests.helpers.tls import Authority
 
 ME, CHAT = "GET /users/me", "POST /chat/completions"
 HTML = response(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html")

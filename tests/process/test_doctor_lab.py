@@ -12,7 +12,7 @@ import pytest
 
 from clinecli.mock import mock_server
 from clinecli.options import MockOptions
-from tests.helpers.doctor_lab import (
+from tests.helpers.doctor import (
     ACCOUNT,
     MODEL,
     NOT_FOUND,
@@ -27,22 +27,12 @@ from tests.helpers.doctor_lab import (
     reported,
     targets,
 )
-from tests.helpers.lab import (
-    DNS_STALLS,
-    Authority,
-    ForwardProxy,
-    TcpServer,
-    TlsServer,
-    altered_cli,
-    blackhole,
-    has_ipv6,
-    real_proxy,
-    refusing,
-    reset,
-    self_signed,
-    stall,
-)
-from tests.helpers.support import KEY, RawServer, completion, response
+from tests.helpers.env import KEY
+from tests.helpers.process import DNS_STALLS, altered_cli
+from tests.helpers.proxies import ForwardProxy, real_proxy
+from tests.helpers.replies import completion, response
+from tests.helpers.servers import RawServer, TcpServer, blackhole, has_ipv6, refusing, reset, stall
+from tests.helpers.tls import Authority, TlsServer, self_signed
 
 HTML = response(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html")
 QUICK = ("--connect-timeout", "0.5", "--timeout", "1.5")
@@ -58,11 +48,6 @@ def config(env: dict[str, str], text: str) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text(text)
     return path
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
 
 
 @pytest.fixture
@@ -105,7 +90,7 @@ def test_a_certificate_that_ends_soon(authority: Authority, tls_env: dict[str, s
     from datetime import UTC, datetime, timedelta
 
     soon = datetime.now(UTC) + timedelta(days=3)
-    context = authority._context(("localhost",), not_after=soon)
+    context = authority.ending(soon)
     with api(context=context) as server:
         report = diagnose(settle(tls_env, server.url))
     assert (report.status, report["net.tls"]["status"]) == (0, "warn")

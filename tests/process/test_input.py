@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import select
@@ -15,43 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clinecli.chat.compose import Composed, compose
-from clinecli.chat.reply import ChatRequest
-from clinecli.config.settings import Settings, resolve
-from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
-from clinecli.jsontext import Number
-from clinecli.options import DEFAULT_MODEL, ChatOptions, NetworkOptions
-from tests.helpers.support import (
-    CLI,
-    DONE,
-    KEY,
-    STOP,
-    RawServer,
-    completion,
-    delta,
-    event_stream,
-    failure,
-    no_traceback,
-    response,
-    run,
-)
-
-COMMANDS = ["ask", "stream"]
-ANSWER = {
-    "ask": response(completion("Paris.")),
-    "stream": event_stream(delta("Paris."), STOP, DONE),
-}
-TOOLS = '[{"type": "function", "function": {"name": "f", "parameters": {"maximum": 1.10}}}]'
-TURNS = '[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "1.0"}]'
-
-
-def user(content: Any) -> dict[str, Any]:
-    return {"role": "user", "content": content}
-
-
-def body(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A body as it is sent by `ask`."""
-    return {"model": DEFAULT_MODEL, "messages": list(messages), **fields, "stream": False}
+from tests.helpers.env import KEY
+from tests.helpers.inputs import BRIEF, FILES, HI, OTHER, PNG, TOOLS, TURNS, body, user
+from tests.helpers.process import BOTH_COMMANDS, CLI, failure, no_traceback, run
+from tests.helpers.replies import ANSWER, completion, delta, event_stream, response
+from tests.helpers.servers import RawServer
 
 
 def previewed(done: subprocess.CompletedProcess[bytes]) -> Any:
@@ -62,353 +29,7 @@ def previewed(done: subprocess.CompletedProcess[bytes]) -> Any:
     return json.loads(done.stdout)
 
 
-# compose(): flags, files and stdin to a request
-
-
-class Composing(NamedTuple):
-    options: ChatOptions
-    body: dict[str, Any]
-    turn: list[dict[str, Any]]
-    stdin: bytes = b""
-    stream: bool = False
-    headers: tuple[tuple[str, str], ...] = ()
-    schema: Any = None
-    config: dict[str, str] = {}  # noqa: RUF012
-
-
-FILES = {
-    "a.txt": "alpha\n",
-    "b.txt": "beta",
-    'q"&.txt': "quoted\n",
-    "empty.txt": "",
-    "system.txt": "Be brief.\n",
-    "tools.json": TOOLS,
-    "turns.json": "\ufeff" + TURNS,
-    "thread.json": TURNS,
-    "new.json": "",
-    "schema.json": '{"title": "A reply!", "type": "object", "maximum": 1.10}',
-    "request.json": '{"stream": true, "z": 1.10, "model": "own/model", "messages": [{"role": '
-    '"user", "content": "from file"}], "n": -0}',
-    "no-messages.json": '{"top_p": 0.5}',
-}
-HI = user("hi")
-SYSTEM, OTHER = {"role": "system", "content": "Be kind."}, user("1.0")
-BRIEF = {"role": "system", "content": "Be brief."}
-MODEL = {"model": DEFAULT_MODEL}
-ATTACHED = user(
-    'hi\n\n<file name="a.txt">\nalpha\n</file>\n\n<file name="b.txt">\nbeta\n</file>\n\n'
-    '<file name="q&quot;&amp;.txt">\nquoted\n</file>'
-)
-URL = "https://ex.org/a.png"
-PICTURE = {"type": "image_url", "image_url": {"url": URL}}
-PICTURED = user([{"type": "text", "text": "hi"}, PICTURE, PICTURE])
-BARE = user([PICTURE])
-SCHEMA = {"title": "A reply!", "type": "object", "maximum": Number("1.10")}
-OPTIONS = ChatOptions(prompt=["hi"])
-
-COMPOSING: dict[str, Composing] = {
-    "prompt": Composing(OPTIONS, {**MODEL, "messages": [HI]}, [HI]),
-    "words": Composing(
-        ChatOptions(prompt=["What", "is", "love?"]),
-        {**MODEL, "messages": [user("What is love?")]},
-        [user("What is love?")],
-    ),
-    "stream-asks-for-usage": Composing(
-        OPTIONS,
-        {**MODEL, "messages": [HI], "stream_options": {"include_usage": True}},
-        [HI],
-        stream=True,
-    ),
-    "own-stream-options": Composing(
-        OPTIONS._replace(param=['stream_options={"include_usage":false}']),
-        {**MODEL, "messages": [HI], "stream_options": {"include_usage": False}},
-        [HI],
-        stream=True,
-    ),
-    "model": Composing(OPTIONS._replace(model="a/b"), {"model": "a/b", "messages": [HI]}, [HI]),
-    "config-file": Composing(
-        OPTIONS,
-        {"model": "c/d", "messages": [HI]},
-        [HI],
-        headers=(("HTTP-Referer", "https://ex.org"), ("X-Title", "t")),
-        config={"model": "c/d", "referer": "https://ex.org", "title": " t "},
-    ),
-    "numbers": Composing(
-        OPTIONS._replace(temperature=0.0, max_tokens=7),
-        {**MODEL, "messages": [HI], "temperature": 0.0, "max_tokens": 7},
-        [HI],
-    ),
-    "files": Composing(
-        OPTIONS._replace(file=["a.txt", "b.txt", 'q"&.txt']),
-        {**MODEL, "messages": [ATTACHED]},
-        [ATTACHED],
-    ),
-    "file-and-stdin": Composing(
-        ChatOptions(file=["a.txt"]),
-        {**MODEL, "messages": [user('<file name="a.txt">\nalpha\n</file>\n\n in \n')]},
-        [user('<file name="a.txt">\nalpha\n</file>\n\n in \n')],
-        stdin=b" in \n",
-    ),
-    "system": Composing(
-        OPTIONS._replace(system="Be brief."),
-        {**MODEL, "messages": [BRIEF, HI]},
-        [BRIEF, HI],
-    ),
-    "system-twice": Composing(
-        OPTIONS._replace(system="Hello.", system_file="system.txt"),
-        {**MODEL, "messages": [{"role": "system", "content": "Hello.\n\nBe brief.\n"}, HI]},
-        [{"role": "system", "content": "Hello.\n\nBe brief.\n"}, HI],
-    ),
-    "messages": Composing(
-        OPTIONS._replace(messages="turns.json"), {**MODEL, "messages": [SYSTEM, OTHER, HI]}, [HI]
-    ),
-    "messages-alone": Composing(
-        ChatOptions(messages="turns.json"), {**MODEL, "messages": [SYSTEM, OTHER]}, []
-    ),
-    "system-wins-over-messages": Composing(
-        OPTIONS._replace(messages="turns.json", system="Be brief."),
-        {**MODEL, "messages": [BRIEF, OTHER, HI]},
-        [BRIEF, HI],
-    ),
-    "thread": Composing(
-        OPTIONS._replace(thread="thread.json"), {**MODEL, "messages": [SYSTEM, OTHER, HI]}, [HI]
-    ),
-    "system-in-a-thread-is-for-this-turn": Composing(
-        OPTIONS._replace(thread="thread.json", system="Be brief."),
-        {**MODEL, "messages": [BRIEF, OTHER, HI]},
-        [HI],
-    ),
-    "empty-thread-takes-the-system-message": Composing(
-        OPTIONS._replace(thread="new.json", system="Be brief."),
-        {**MODEL, "messages": [BRIEF, HI]},
-        [BRIEF, HI],
-    ),
-    "messages-then-thread": Composing(
-        OPTIONS._replace(messages="turns.json", thread="missing.json"),
-        {**MODEL, "messages": [SYSTEM, OTHER, HI]},
-        [HI],
-    ),
-    "request": Composing(
-        ChatOptions(request="request.json"),
-        {
-            "z": Number("1.10"),
-            "model": "own/model",
-            "messages": [user("from file")],
-            "n": Number("-0"),
-        },
-        [],
-        stream=True,
-    ),
-    "flags-win-over-the-request": Composing(
-        ChatOptions(request="request.json", prompt=["hi"], model="a/b", param=["z=2"]),
-        {
-            "z": 2,
-            "model": "a/b",
-            "messages": [user("from file"), HI],
-            "n": Number("-0"),
-        },
-        [HI],
-    ),
-    "request-from-stdin": Composing(
-        ChatOptions(request="-"),
-        {"messages": [user("x")], **MODEL},
-        [],
-        stdin=b'{"messages": [{"role": "user", "content": "x"}]}',
-    ),
-    "request-without-messages": Composing(
-        OPTIONS._replace(request="no-messages.json", temperature=1.0),
-        {"top_p": 0.5, **MODEL, "messages": [HI], "temperature": 1.0},
-        [HI],
-    ),
-    "tools": Composing(
-        OPTIONS._replace(tools="tools.json"),
-        {
-            **MODEL,
-            "messages": [HI],
-            "tools": [
-                {
-                    "type": "function",
-                    "function": {"name": "f", "parameters": {"maximum": Number("1.10")}},
-                }
-            ],
-        },
-        [HI],
-    ),
-    "schema": Composing(
-        OPTIONS._replace(schema="schema.json"),
-        {
-            **MODEL,
-            "messages": [HI],
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "A_reply_", "schema": SCHEMA},
-            },
-        },
-        [HI],
-        schema=SCHEMA,
-    ),
-    "image-url": Composing(
-        OPTIONS._replace(image=[URL, URL]), {**MODEL, "messages": [PICTURED]}, [PICTURED]
-    ),
-    "image-alone": Composing(ChatOptions(image=[URL]), {**MODEL, "messages": [BARE]}, [BARE]),
-}
-
-PARAMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "number": ("top_p=0.9", {"top_p": 0.9}),
-    "spelling": ("x=1.10", {"x": Number("1.10")}),
-    "exponent": ("x=1e5", {"x": Number("1e5")}),
-    "true": ("x=true", {"x": True}),
-    "null": ("x=null", {"x": None}),
-    "array": ('stop=["a", "b"]', {"stop": ["a", "b"]}),
-    "object": ('x={"a": {"b": [1]}}', {"x": {"a": {"b": [1]}}}),
-    "string": ("user=me and you", {"user": "me and you"}),
-    "quoted-number": ('x="7"', {"x": "7"}),
-    "not-quite-json": ("x={oops", {"x": "{oops"}),
-    "nan-is-no-json": ("x=NaN", {"x": "NaN"}),
-    "empty": ("x=", {"x": ""}),
-    "equals-in-the-value": ("x=a=b", {"x": "a=b"}),
-    "space-around-the-name": (" x =1", {"x": 1}),
-    "wins-over-its-flag": ("temperature=0.25", {"temperature": 0.25}),
-}
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with the files of the tables."""
-    directory = tmp_path / "work"
-    directory.mkdir()
-    for name, text in FILES.items():
-        (directory / name).write_text(text)
-    monkeypatch.chdir(directory)
-    return directory
-
-
-def settings(options: ChatOptions, config: dict[str, str] | None = None) -> Settings:
-    return resolve(NetworkOptions(), {}, config or {}, "config.toml", model=options.model)
-
-
-@pytest.mark.parametrize("name", COMPOSING)
-@pytest.mark.usefixtures("files")
-def test_compose(name: str) -> None:
-    case = COMPOSING[name]
-    options = settings(case.options, case.config)
-    composed = compose(case.options, options, case.stdin, stream=case.stream)
-    assert composed == Composed(ChatRequest(case.body, case.headers), case.turn, case.schema)
-    assert list(composed.request.body) == list(case.body)
-
-
-@pytest.mark.parametrize("name", PARAMS)
-def test_param(name: str) -> None:
-    text, fields = PARAMS[name]
-    options = OPTIONS._replace(param=[text], temperature=1.0)
-    composed = compose(options, settings(options), b"", stream=False)
-    assert composed.request.body == {**MODEL, "messages": [HI], "temperature": 1.0} | fields
-
-
-REFUSED: dict[str, tuple[ChatOptions, type[ClinecliError], str]] = {
-    "param-without-value": (OPTIONS._replace(param=["x"]), UsageError, "KEY=VALUE"),
-    "param-without-name": (OPTIONS._replace(param=["=1"]), UsageError, "KEY=VALUE"),
-    "param-stream": (OPTIONS._replace(param=["stream=true"]), UsageError, "'stream'"),
-    "param-messages": (OPTIONS._replace(param=["messages=[]"]), UsageError, "'messages'"),
-    "param-nested-too-deeply": (
-        OPTIONS._replace(param=["x=" + "[" * 900 + "]" * 900]),
-        UsageError,
-        "cannot be sent",
-    ),
-    "missing-file": (OPTIONS._replace(file=["missing"]), UsageError, "cannot read missing: No"),
-    "directory": (OPTIONS._replace(file=["."]), UsageError, "cannot read .: Is a directory"),
-    "tools-that-are-no-array": (
-        OPTIONS._replace(tools="request.json"),
-        UsageError,
-        "request.json must be an array",
-    ),
-    "tools-that-are-no-json": (
-        OPTIONS._replace(tools="a.txt"),
-        UsageError,
-        "a.txt is not JSON: Expecting value: line 1 column 1",
-    ),
-    "messages-that-are-no-array": (
-        OPTIONS._replace(messages="request.json"),
-        UsageError,
-        "request.json is not a JSON array of messages",
-    ),
-    "messages-that-are-empty": (
-        OPTIONS._replace(messages="empty.txt"),
-        UsageError,
-        "empty.txt is not JSON",
-    ),
-    "thread-that-is-no-array": (
-        OPTIONS._replace(thread="request.json"),
-        UsageError,
-        "request.json is not a JSON array of messages",
-    ),
-    "request-that-is-no-object": (
-        ChatOptions(request="turns.json"),
-        UsageError,
-        "turns.json is not a JSON object",
-    ),
-    "request-that-is-empty": (
-        ChatOptions(request="empty.txt"),
-        EmptyMessageError,
-        "empty.txt holds no request",
-    ),
-    "request-without-a-message": (
-        ChatOptions(request="no-messages.json"),
-        EmptyMessageError,
-        "no user message",
-    ),
-    "thread-without-a-new-message": (
-        ChatOptions(thread="thread.json"),
-        EmptyMessageError,
-        "no new message",
-    ),
-    "blank-prompt": (
-        ChatOptions(system="x", prompt=["\u3000"]),
-        EmptyMessageError,
-        "no user message",
-    ),
-    "title-of-two-lines": (OPTIONS, UsageError, "X-Title has control characters"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.usefixtures("files")
-def test_compose_refuses(name: str) -> None:
-    options, kind, message = REFUSED[name]
-    config = {"title": "a\nb"} if name.startswith("title") else None
-    with pytest.raises(kind) as caught:
-        compose(options, settings(options, config), b"", stream=False)
-    assert message in caught.value.message
-    assert caught.value.hint
-    assert type(caught.value) is kind
-
-
 # Images
-
-
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
-IMAGES: dict[str, tuple[str, bytes, str]] = {
-    "png": ("a.png", PNG, "image/png"),
-    "jpeg-called-png": ("a.png", b"\xff\xd8\xff\xe0" + bytes(8), "image/jpeg"),
-    "gif-called-txt": ("a.txt", b"GIF89a" + bytes(8), "image/gif"),
-    "old-gif": ("a.gif", b"GIF87a" + bytes(8), "image/gif"),
-    "webp-without-a-suffix": ("a", b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
-}
-
-
-@pytest.mark.parametrize("name", IMAGES)
-def test_content_decides_the_type_of_an_image(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    path, data, media_type = IMAGES[name]
-    Path(path).write_bytes(data)
-    options = OPTIONS._replace(image=[path])
-    (message,) = compose(options, settings(options), b"", stream=False).turn
-    url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-    assert message == user(
-        [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": url}}]
-    )
 
 
 def test_image_that_is_none(env: dict[str, str], tmp_path: Path) -> None:
@@ -489,7 +110,7 @@ def test_stdin_that_cannot_be_read(env: dict[str, str]) -> None:
     assert "--no-stdin" in hint
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_stdin_of_5_mb_arrives_whole(command: str, env: dict[str, str]) -> None:
     data = ("äöü " * 1024 + "\n").encode() * 740
     assert len(data) > 5_000_000
@@ -636,7 +257,7 @@ WITH_FLAGS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_dry_run_prints_what_is_sent(command: str, env: dict[str, str], files: Path) -> None:
     """To the byte, and without sending anything or asking for a key."""
     arguments = [command, "one", *FLAGS, "two"]
@@ -655,7 +276,7 @@ def test_dry_run_prints_what_is_sent(command: str, env: dict[str, str], files: P
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_curl_command_sends_the_same(command: str, env: dict[str, str], files: Path) -> None:
     arguments = [command, "it's $HOME `x`", *FLAGS, "--title", "Prüfung's", "--referer", "http://r"]
     with RawServer(ANSWER[command]) as server:
@@ -714,7 +335,7 @@ AS_SENT = (
 
 
 @pytest.mark.parametrize("source", ["file", "stdin"])
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_whole_request_is_sent_as_it_is(
     command: str, source: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -739,7 +360,7 @@ def assistant(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_thread_is_made_and_appended_to(command: str, env: dict[str, str], tmp_path: Path) -> None:
     thread = tmp_path / "t.json"
     with RawServer(ANSWER[command]) as server:
@@ -781,7 +402,7 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("exists", [True, False], ids=["there", "not-there"])
 def test_thread_is_untouched_on_failure(
     command: str, exists: bool, env: dict[str, str], tmp_path: Path

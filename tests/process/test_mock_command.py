@@ -9,23 +9,23 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.helpers.mock_client import CHAT, ask, send
-from tests.helpers.support import CLI, no_traceback, run
+from tests.helpers.process import CLI, no_traceback, run, started
 
 PYTHON = sys.executable
 SHOW = "import json, os, sys; print(json.dumps(dict(os.environ)))"
 
 
-def start(arguments: list[str], env: dict[str, str], **options: Any) -> subprocess.Popen[bytes]:
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    wrapper: subprocess.Popen[bytes]
-    wrapper = subprocess.Popen([*CLI, "mock", *arguments], env=env, **(pipes | options))
-    return wrapper
+def start(
+    arguments: list[str], env: dict[str, str], **options: Any
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return started([*CLI, "mock", *arguments], env, **options)
 
 
 # Around a command

@@ -17,24 +17,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.helpers.support import (
-    CLI,
+from tests.helpers.env import KEY
+from tests.helpers.process import BOTH_COMMANDS, CLI, failure, no_traceback, run
+from tests.helpers.replies import (
     DONE,
-    KEY,
     STOP,
     STREAM_HEAD,
-    RawServer,
     completion,
     delta,
     event_stream,
-    failure,
     http_chunk,
-    no_traceback,
     response,
-    run,
 )
+from tests.helpers.servers import RawServer
 
-COMMANDS = ["ask", "stream"]
 USAGE = {"prompt_tokens": 14, "completion_tokens": 8, "cost": 0.000162, "is_byok": False}
 
 
@@ -173,7 +169,7 @@ def test_extract(name: str, env: dict[str, str]) -> None:
 # --output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_output_replaces_the_file_and_keeps_its_mode(
     command: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -194,7 +190,7 @@ def test_output_replaces_the_file_and_keeps_its_mode(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "link.txt", "real.txt"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_output_makes_a_file_by_the_umask(
     command: str, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -206,7 +202,7 @@ def test_output_makes_a_file_by_the_umask(
     assert stat.S_IMODE((tmp_path / "out.txt").stat().st_mode) == 0o640
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("exists", [True, False], ids=["there", "not-there"])
 @pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
 def test_output_is_untouched_on_failure(
@@ -237,7 +233,7 @@ UNWRITABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", UNWRITABLE)
 def test_unwritable_output_is_told_before_anything_is_sent(
     command: str, name: str, env: dict[str, str], tmp_path: Path
@@ -255,7 +251,7 @@ def test_unwritable_output_is_told_before_anything_is_sent(
     assert server.requests == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_output_to_a_named_pipe(command: str, env: dict[str, str], tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -319,7 +315,7 @@ def test_output_to_a_terminal_is_harmless(
 # stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_usage(command: str, env: dict[str, str]) -> None:
     with RawServer(answer(command, "Paris.", USAGE)) as server:
         env["CLINE_API_BASE_URL"] = server.url
@@ -329,7 +325,7 @@ def test_usage(command: str, env: dict[str, str]) -> None:
     assert re.fullmatch(line, done.stderr)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_usage_as_json(command: str, env: dict[str, str]) -> None:
     odd = USAGE | {"note": "HALF", "market_cost": 10**20}
     with RawServer(answer(command, "HALF", odd)) as server:
@@ -343,7 +339,7 @@ def test_usage_as_json(command: str, env: dict[str, str]) -> None:
     assert report == {"usage": odd, "model": "test/model", "id": "gen_1"}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_usage_without_any(command: str, env: dict[str, str]) -> None:
     with RawServer(answer(command, "Paris.")) as server:
         env["CLINE_API_BASE_URL"] = server.url
@@ -378,7 +374,7 @@ def test_reasoning(flags: list[str], stderr: bytes, env: dict[str, str]) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Yes.\n", stderr)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_verbose_tells_every_step_and_no_secret(command: str, env: dict[str, str]) -> None:
     def reply(connection: socket.socket, _: int) -> None:
         ready = answer(command, "Paris.")

@@ -11,54 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from clinecli.config.proxy import Proxy, bypassed, choose_proxy, no_proxy, parse_proxy
-from clinecli.config.secret import Secret
-from clinecli.config.settings import BaseUrl, parse_base_url
-from clinecli.errors import ConfigError, ConnectionFailed
-from tests.helpers.lab import (
-    Authority,
-    ForwardProxy,
-    TcpServer,
-    TlsServer,
-    blackhole,
-    read_head,
-    real_proxy,
-    refusing,
-    stall,
-)
-from tests.helpers.support import (
-    DONE,
-    KEY,
-    STOP,
-    STREAM_HEAD,
-    RawServer,
-    completion,
-    delta,
-    http_chunk,
-    no_traceback,
+from tests.helpers.env import KEY
+from tests.helpers.process import BOTH_COMMANDS, no_traceback, run
+from tests.helpers.proxies import ESCAPED, PASSWORD, UNUSABLE, ForwardProxy, real_proxy
+from tests.helpers.replies import (
+    REPLY,
+    STREAM,
     response,
-    run,
 )
+from tests.helpers.servers import RawServer, TcpServer, blackhole, read_head, refusing, stall
+from tests.helpers.tls import Authority, TlsServer
 
-REPLY = response(completion("hello"))
-STREAM = STREAM_HEAD + http_chunk(delta("hel") + delta("lo") + STOP + DONE) + http_chunk(b"")
-COMMANDS = pytest.mark.parametrize("command", ["ask", "stream"])
 ONCE = ["--retries", "0"]
-# A password of characters that a URL must escape.
-PASSWORD = "p@ss:wörd/1"
-ESCAPED = "p%40ss%3Aw%C3%B6rd%2F1"
 API = "https://api.lab.example/v1"
 NAME = "api.lab.example"
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return authority.write(tmp_path_factory.mktemp("trust") / "ca.pem")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +53,7 @@ def with_credentials(url: str, credentials: str) -> str:
 # A real proxy
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("scheme", ["https", "http"])
 def test_a_real_proxy_without_credentials(
     command: str, scheme: str, authority: Authority, open_proxy: str, proxied: dict[str, str]
@@ -141,7 +107,7 @@ def test_a_real_proxy_refuses_credentials(
 # What a proxy sees
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_the_key_never_reaches_the_proxy(
     command: str, authority: Authority, proxied: dict[str, str]
 ) -> None:
@@ -189,7 +155,7 @@ def test_a_far_proxy_does_not_get_the_key_in_plain_text(
     no_traceback(done)
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_tls_to_the_proxy(command: str, authority: Authority, proxied: dict[str, str]) -> None:
     def answer(connection: socket.socket, _number: int) -> None:
         # Longer than one wait for data.
@@ -256,7 +222,7 @@ REFUSALS = {
 }
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("case", REFUSALS)
 def test_a_proxy_that_refuses_the_tunnel(command: str, case: str, proxied: dict[str, str]) -> None:
     answer, messages = REFUSALS[case]
@@ -372,21 +338,6 @@ def test_plain_text_behind_the_tunnel_is_no_tls(proxied: dict[str, str]) -> None
     assert b"api.lab.example does not speak TLS" in done.stderr
 
 
-UNUSABLE = {
-    "socks": ("socks://127.0.0.1:1080", b"speaks socks"),
-    "socks5 with credentials": ("socks5://user:secret-1@127.0.0.1:1080", b"speaks socks5"),
-    "not a port": ("http://user:secret-1@127.0.0.1:abc", b"malformed"),
-    "port 0": ("http://user:secret-1@127.0.0.1:0", b"malformed"),
-    "port too large": ("http://127.0.0.1:99999", b"malformed"),
-    "no host": ("http://:3128", b"malformed"),
-    "open bracket": ("http://[::1:3128", b"malformed"),
-    "# in the password": ("http://user:sec#secret-1@127.0.0.1:3128", b"malformed"),
-    "/ in the password": ("http://user:80/secret-1@127.0.0.1:3128", b"malformed"),
-    "white space": ("http://127.0.0.1 :3128", b"malformed"),
-    "not ASCII": ("http://prøxy.example:3128", b"malformed"),
-}
-
-
 @pytest.mark.parametrize("case", UNUSABLE)
 def test_a_proxy_that_cannot_be_used(case: str, proxied: dict[str, str]) -> None:
     value, message = UNUSABLE[case]
@@ -427,141 +378,6 @@ def test_no_proxy_forms_do_not_crash(value: str, proxied: dict[str, str]) -> Non
         proxied["NO_PROXY"] += ",127.0.0.0/8"
         done = run(["ask", "hi", "--base-url", server.url], proxied)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
-
-
-BYPASSED = [
-    ("*", "api.cline.bot", True),
-    ("api.cline.bot", "api.cline.bot", True),
-    ("API.Cline.Bot", "api.cline.bot", True),
-    ("api.cline.bot.", "api.cline.bot", True),
-    ("api.cline.bot", "api.cline.bot.", True),
-    ("cline.bot", "api.cline.bot", True),
-    (".cline.bot", "api.cline.bot", True),
-    (".cline.bot", "cline.bot", True),
-    ("*.cline.bot", "api.cline.bot", True),
-    ("line.bot", "api.cline.bot", False),
-    ("cline.bot", "cline.bot.example", False),
-    ("api.cline.bot:443", "api.cline.bot", True),
-    ("api.cline.bot:8443", "api.cline.bot", False),
-    ("", "api.cline.bot", False),
-    (".", "api.cline.bot", False),
-    ("*.", "api.cline.bot", False),
-    ("127.0.0.1", "127.0.0.1", True),
-    ("127.0.0.0/8", "127.9.9.9", True),
-    ("127.0.0.1/8", "127.9.9.9", True),
-    ("10.0.0.0/8", "127.0.0.1", False),
-    ("0.0.0.0/0", "api.cline.bot", False),
-    ("27.0.0.1", "127.0.0.1", False),
-    ("::1", "::1", True),
-    ("[::1]", "::1", True),
-    ("[::1]:443", "::1", True),
-    ("[::1]:80", "::1", False),
-    ("0:0:0:0:0:0:0:1", "::1", True),
-    ("fd00::/8", "fd12:3456::1", True),
-    ("fd00::/8", "fe80::1", False),
-    ("fd00::/8", "127.0.0.1", False),
-    ("fd00::/999", "fd00::1", False),
-    ("[", "::1", False),
-]
-
-
-@pytest.mark.parametrize(("entry", "host", "expected"), BYPASSED)
-def test_bypassed(entry: str, host: str, expected: bool) -> None:
-    assert bypassed(host, 443, [entry] if entry else []) is expected
-    assert bypassed(host, 443, ["other.example", entry, "10.1.2.3"]) is expected
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, ("NO_PROXY", [])),
-        ({"NO_PROXY": "a, b ,,c d"}, ("NO_PROXY", ["a", "b", "c", "d"])),
-        ({"NO_PROXY": "a", "no_proxy": "b"}, ("no_proxy", ["b"])),
-        ({"NO_PROXY": "a", "no_proxy": ""}, ("no_proxy", [])),
-    ],
-    ids=["unset", "commas and spaces", "lower case wins", "lower case wins when empty"],
-)
-def test_no_proxy(environ: dict[str, str], expected: tuple[str, list[str]]) -> None:
-    assert no_proxy(environ) == expected
-
-
-HTTPS = parse_base_url("https://api.cline.bot", "test")
-HTTP = parse_base_url("http://127.0.0.1:8080", "test")
-A, B = "http://127.0.0.1:1", "http://127.0.0.1:2"
-
-
-@pytest.mark.parametrize(
-    ("base_url", "flag", "environ", "expected"),
-    [
-        (HTTPS, None, {}, None),
-        (HTTPS, None, {"HTTPS_PROXY": A}, "HTTPS_PROXY"),
-        (HTTPS, None, {"HTTPS_PROXY": A, "https_proxy": B}, "https_proxy"),
-        (HTTPS, None, {"HTTPS_PROXY": A, "https_proxy": ""}, None),
-        (HTTPS, None, {"HTTP_PROXY": A, "http_proxy": A}, None),
-        (HTTPS, None, {"ALL_PROXY": A}, "ALL_PROXY"),
-        (HTTPS, None, {"ALL_PROXY": A, "HTTPS_PROXY": B}, "HTTPS_PROXY"),
-        (HTTPS, None, {"ALL_PROXY": A, "all_proxy": B}, "all_proxy"),
-        (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "cline.bot"}, None),
-        (HTTPS, None, {"HTTPS_PROXY": A, "ALL_PROXY": B, "NO_PROXY": "cline.bot"}, None),
-        (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "bot.cline"}, "HTTPS_PROXY"),
-        (HTTPS, A, {"HTTPS_PROXY": B, "NO_PROXY": "*"}, "--proxy"),
-        (HTTPS, "", {"HTTPS_PROXY": B}, None),
-        (HTTPS, " ", {"HTTPS_PROXY": B}, None),
-        (HTTP, None, {"HTTPS_PROXY": A}, None),
-        (HTTP, None, {"http_proxy": A}, "http_proxy"),
-        (HTTP, None, {"HTTP_PROXY": A}, "HTTP_PROXY"),
-        (HTTP, None, {"HTTP_PROXY": A, "REQUEST_METHOD": "GET"}, None),
-        (HTTP, None, {"http_proxy": A, "REQUEST_METHOD": "GET"}, "http_proxy"),
-    ],
-)
-def test_choose_proxy(
-    base_url: BaseUrl, flag: str | None, environ: dict[str, str], expected: str | None
-) -> None:
-    proxy = choose_proxy(base_url, flag, environ)
-    assert (proxy.source if proxy else None) == expected
-    if proxy:
-        assert str(proxy) == {**environ, "--proxy": flag}[proxy.source]
-    elif flag is None and "NO_PROXY" not in environ:
-        # What is left when no variable speaks for the scheme.
-        assert choose_proxy(base_url, flag, environ, A)
-
-
-def test_no_proxy_outranks_the_config_file() -> None:
-    assert choose_proxy(HTTPS, None, {"NO_PROXY": "cline.bot"}, A) is None
-
-
-def test_choose_proxy_keeps_the_key_from_far_proxies() -> None:
-    with pytest.raises(ConfigError, match="plain text"):
-        choose_proxy(HTTP, None, {"http_proxy": "http://10.0.0.1:3128"})
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("http://proxy.example:3128", Proxy("http", "proxy.example", 3128, "X")),
-        (" http://proxy.example:3128/ \n", Proxy("http", "proxy.example", 3128, "X")),
-        ("proxy.example:3128", Proxy("http", "proxy.example", 3128, "X")),
-        ("proxy.example", Proxy("http", "proxy.example", 80, "X")),
-        ("https://proxy.example", Proxy("https", "proxy.example", 443, "X")),
-        ("HTTP://Proxy.Example", Proxy("http", "proxy.example", 80, "X")),
-        ("[::1]:3128", Proxy("http", "::1", 3128, "X")),
-        ("u:p@h:1", Proxy("http", "h", 1, "X", "u", Secret("p"))),
-        ("u@h:1", Proxy("http", "h", 1, "X", "u")),
-        (f"http://u:{ESCAPED}@h:1", Proxy("http", "h", 1, "X", "u", Secret(PASSWORD))),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_parse_proxy(text: str, expected: Proxy) -> None:
-    proxy = parse_proxy(text, "X")
-    assert proxy == expected
-    assert "p@ss" not in f"{proxy} {proxy!r}"
-
-
-@pytest.mark.parametrize("value", [value for value, _ in UNUSABLE.values()], ids=UNUSABLE)
-def test_an_unusable_proxy_is_not_worth_a_retry(value: str) -> None:
-    with pytest.raises(ConnectionFailed) as caught:
-        parse_proxy(value, "X")
-    assert not caught.value.retryable
 
 
 @pytest.mark.parametrize("variable_set", [False, True], ids=["alone", "under a variable"])

@@ -15,22 +15,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.helpers.support import (
-    DONE,
-    STOP,
+from tests.helpers.process import BOTH_COMMANDS, failure, no_traceback, run
+from tests.helpers.replies import (
+    ANSWER,
     STREAM_HEAD,
-    RawServer,
     completion,
     delta,
     event_stream,
-    failure,
     http_chunk,
-    no_traceback,
     response,
-    run,
 )
+from tests.helpers.servers import RawServer
 
-COMMANDS = ["ask", "stream"]
 NOTE = r"clinecli: (.+); trying again in ([0-9.]+) s \(([0-9]+)\)"
 
 
@@ -38,12 +34,6 @@ def error(status: int, code: str | None = None, *, wait: str | None = "0") -> by
     body = json.dumps({"error": {"code": code or status, "message": "no luck"}}).encode()
     headers = {"retry_after": wait} if wait else {}
     return response(body, status=f"{status} Error", **headers)
-
-
-ANSWER = {
-    "ask": response(completion("Paris.")),
-    "stream": event_stream(delta("Paris."), STOP, DONE),
-}
 
 
 def reset(connection: socket.socket) -> None:
@@ -103,7 +93,7 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", CASES)
 def test_retries(command: str, name: str, env: dict[str, str]) -> None:
     case = CASES[name]

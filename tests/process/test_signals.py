@@ -17,22 +17,20 @@ from typing import IO
 
 import pytest
 
-from tests.helpers.lab import DNS_STALLS, PATIENCE, Terminal, altered_cli
-from tests.helpers.support import (
+from tests.helpers.process import (
+    BOTH_COMMANDS,
     CLI,
-    DONE,
-    STOP,
-    STREAM_HEAD,
-    RawServer,
-    completion,
-    delta,
-    http_chunk,
+    DNS_STALLS,
+    PATIENCE,
+    altered_cli,
     no_traceback,
-    response,
     run,
+    started,
 )
+from tests.helpers.replies import DONE, STOP, STREAM_HEAD, completion, delta, http_chunk, response
+from tests.helpers.servers import RawServer
+from tests.helpers.terminal import Terminal
 
-COMMANDS = pytest.mark.parametrize("command", ["ask", "stream"])
 SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
 )
@@ -68,19 +66,6 @@ class Waiting:
         connection.sendall(self._rest)
 
 
-@contextmanager
-def started(
-    command: list[str], env: dict[str, str], **options: object
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with pipes, killed at the end if it is still there."""
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=env, **(streams | options)) as process:  # type: ignore[call-overload]
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def read_exactly(process: subprocess.Popen[bytes], count: int) -> bytes:
     assert process.stdout
     return process.stdout.read(count)
@@ -94,7 +79,7 @@ def shell(redirection: str, *arguments: str) -> list[str]:
 # Signals
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @SIGNALS
 def test_a_signal_ends_the_process_as_itself(
     command: str, number: int, env: dict[str, str]
@@ -231,7 +216,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(number: int, env: dict[s
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-@COMMANDS
+@BOTH_COMMANDS
 def test_ctrl_c_ends_the_loop_of_a_shell(command: str, env: dict[str, str]) -> None:
     script = 'for i in 1 2 3; do "$@"; echo "after $i"; done; echo "after all"'
     with Waiting() as waiting:
@@ -248,7 +233,7 @@ def test_ctrl_c_ends_the_loop_of_a_shell(command: str, env: dict[str, str]) -> N
 # Pipes
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_closed_pipe_ends_the_process_silently(command: str, env: dict[str, str]) -> None:
     with (
         Waiting(rest=reply_to(command)) as waiting,
@@ -289,7 +274,7 @@ def test_a_pipeline_sees_no_complaint(env: dict[str, str]) -> None:
     assert (done.stdout, done.stderr) == (b"141\n", b"")
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("words", [["--help"], ["hi", "--dry-run"], ["hi", "--curl"]], ids=str)
 def test_help_and_previews_into_a_closed_pipe_are_silent(
     command: str, words: list[str], env: dict[str, str]
@@ -308,7 +293,7 @@ def test_help_and_previews_into_a_closed_pipe_are_silent(
     assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_an_output_file_that_is_a_pipe_closes_silently_too(
     command: str, tmp_path: Path, env: dict[str, str]
 ) -> None:
@@ -348,7 +333,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came true")
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_full_non_blocking_pipe_loses_nothing(command: str, env: dict[str, str]) -> None:
     """Another process of the same pipe (node, ssh) may have set O_NONBLOCK on it."""
     text = "".join(f"{number:07}\n" for number in range(100_000))
@@ -399,7 +384,7 @@ FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/ful
 
 
 @FULL
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("way", ["stdout", "--output", "dry run"])
 def test_a_full_disk(command: str, way: str, env: dict[str, str]) -> None:
     with Path("/dev/full").open("wb") as full, RawServer(reply_to(command)) as server:
@@ -431,7 +416,7 @@ def test_a_full_disk_takes_no_help(word: str, env: dict[str, str]) -> None:
     assert b"Traceback" not in done.stderr
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("redirection", [">&-", "1< /dev/null"], ids=["closed", "read-only"])
 def test_a_closed_stdout_is_told_before_anything_is_sent(
     command: str, redirection: str, env: dict[str, str]
@@ -446,7 +431,7 @@ def test_a_closed_stdout_is_told_before_anything_is_sent(
     assert server.requests == []
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_closed_stdout_does_not_matter_to_an_output_file(
     command: str, tmp_path: Path, env: dict[str, str]
 ) -> None:
@@ -460,7 +445,7 @@ def test_a_closed_stdout_does_not_matter_to_an_output_file(
     assert file.read_bytes() == b"hello\n"
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize(
     "redirection", ["<&-", "</dev/null", "2>&-", "<&- 2>&-"], ids=lambda text: text
 )

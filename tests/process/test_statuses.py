@@ -14,23 +14,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.helpers.support import (
+from tests.helpers.env import KEY
+from tests.helpers.process import BOTH_COMMANDS, COMMANDS, failure, no_traceback, run
+from tests.helpers.replies import (
     DONE,
-    KEY,
     STOP,
     STREAM_HEAD,
-    RawServer,
     completion,
     delta,
     event_stream,
-    failure,
     http_chunk,
-    no_traceback,
     response,
-    run,
 )
+from tests.helpers.servers import RawServer
 
-COMMANDS = ["ask", "stream"]
 Answer = bytes | Callable[[socket.socket, int], None]
 
 
@@ -409,7 +406,7 @@ def test_answer(command: str, name: str, env: dict[str, str]) -> None:
     assert done.stdout == partial
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize(
     "arguments",
     [["--max-tokens", "3"], ["-p", "max_completion_tokens=3"]],
@@ -423,7 +420,7 @@ def test_length_that_was_asked_for(command: str, arguments: list[str], env: dict
     assert (done.returncode, done.stdout, done.stderr) == (0, b"Once upon a\n", b"")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("status", ["301", "302", "303", "307", "308"])
 def test_redirect_is_not_followed(command: str, status: str, env: dict[str, str]) -> None:
     with RawServer(response(completion("trap"))) as other:
@@ -437,7 +434,7 @@ def test_redirect_is_not_followed(command: str, status: str, env: dict[str, str]
     assert (done.stdout, len(server.requests), other.requests) == (b"", 1, [])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_connection_refused(command: str, env: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -578,7 +575,7 @@ JSON_CASES: dict[str, JsonCase] = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", JSON_CASES)
 def test_json_error(command: str, name: str, env: dict[str, str]) -> None:
     case = JSON_CASES[name]
@@ -669,7 +666,7 @@ INPUT: dict[str, InputCase] = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", INPUT)
 def test_input(command: str, name: str, env: dict[str, str], tmp_path: Path) -> None:
     case = INPUT[name]
@@ -683,7 +680,7 @@ def test_input(command: str, name: str, env: dict[str, str], tmp_path: Path) -> 
     assert (done.stdout, server.requests) == (b"", [])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 @pytest.mark.parametrize("flag", ["--idle-timeout", "--timeout"])
 def test_reply_timeout(command: str, flag: str, env: dict[str, str]) -> None:
     def stall(connection: socket.socket, _: int) -> None:
@@ -721,7 +718,7 @@ def test_minus_j_as_the_value_of_a_flag_is_no_flag(env: dict[str, str]) -> None:
     assert failure(run(["ask", "-s", "-j", ""], env), 6)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@BOTH_COMMANDS
 def test_a_cost_that_is_no_number_of_dollars(command: str, env: dict[str, str]) -> None:
     usage = b'"usage":{"prompt_tokens":1,"cost":1' + b"0" * 400 + b"}"
     body = completion("ok")[:-1] + b"," + usage + b"}"

@@ -17,23 +17,19 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.support import (
-    CLI,
+from tests.helpers.env import KEY, RECORDINGS
+from tests.helpers.process import BOTH_COMMANDS, CLI, failure, no_traceback, run
+from tests.helpers.replies import (
     DONE,
-    KEY,
-    RECORDINGS,
     STOP,
     STREAM_HEAD,
-    RawServer,
     completion,
     delta,
     event_stream,
-    failure,
     http_chunk,
-    no_traceback,
     response,
-    run,
 )
+from tests.helpers.servers import RawServer
 
 SSE = "text/event-stream"
 EVENTS = delta("Hello, ") + delta("wörld 😀!") + STOP + DONE
@@ -144,7 +140,7 @@ ESCAPED: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["ask", "stream"])
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", ESCAPED)
 def test_content_reaches_stdout_as_it_is(command: str, name: str, env: dict[str, str]) -> None:
     content, expected = ESCAPED[name]
@@ -557,7 +553,7 @@ recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="the recordings 
 
 
 @recordings
-@pytest.mark.parametrize("command", ["ask", "stream"])
+@BOTH_COMMANDS
 @pytest.mark.parametrize("name", ["chat-text", "chat-tool-calls", "chat-reasoning"])
 def test_recording(command: str, name: str, env: dict[str, str]) -> None:
     _, chunks = recorded(name)

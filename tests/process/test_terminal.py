@@ -13,23 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.lab import PATIENCE, Terminal, run_on_terminal
-from tests.helpers.support import (
-    CLI,
-    DONE,
-    KEY,
-    STOP,
-    STREAM_HEAD,
-    RawServer,
-    completion,
-    delta,
-    http_chunk,
-    no_traceback,
-    response,
-    run,
-)
+from tests.helpers.env import KEY
+from tests.helpers.process import BOTH_COMMANDS, CLI, PATIENCE, no_traceback, run
+from tests.helpers.replies import DONE, STOP, STREAM_HEAD, completion, delta, http_chunk, response
+from tests.helpers.servers import RawServer
+from tests.helpers.terminal import Terminal, run_on_terminal
 
-COMMANDS = pytest.mark.parametrize("command", ["ask", "stream"])
 ESC = "\x1b"
 
 # What a hostile reply tries, and what the reader sees instead.
@@ -76,7 +65,7 @@ def reply_to(command: str, text: str, **choice: Any) -> bytes:
 # The reply
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_terminal_does_not_obey(command: str, attack: str, env: dict[str, str]) -> None:
     text, shown = ATTACKS[attack]
@@ -94,7 +83,7 @@ def test_a_terminal_shows_text_as_it_is(text: str, env: dict[str, str]) -> None:
     assert (status, output.decode()) == (0, text.removesuffix("\n") + "\n")
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_crlf_split_between_deltas_is_one_line_end(command: str, env: dict[str, str]) -> None:
     with RawServer(reply_to(command, "a\r\nb\r\n")) as server:
         arguments = [command, "hi", "--no-stdin", "--base-url", server.url]
@@ -102,7 +91,7 @@ def test_a_crlf_split_between_deltas_is_one_line_end(command: str, env: dict[str
     assert (status, output) == (0, b"a\nb\n")
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("sink", ["pipe", "file", "--output"])
 def test_elsewhere_every_byte_is_kept(
     command: str, sink: str, tmp_path: Path, env: dict[str, str]
@@ -127,7 +116,7 @@ def test_elsewhere_every_byte_is_kept(
     assert got == text.encode()
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_json_on_a_terminal_is_not_obeyed_and_means_the_same(
     command: str, env: dict[str, str]
 ) -> None:
@@ -174,7 +163,7 @@ def test_a_tool_call_on_a_terminal_is_not_obeyed(env: dict[str, str]) -> None:
 # What goes to stderr
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_reasoning_and_usage_on_a_terminal_are_not_obeyed(
     command: str, env: dict[str, str]
 ) -> None:
@@ -202,7 +191,7 @@ def test_reasoning_and_usage_on_a_terminal_are_not_obeyed(
     assert (usage["model"], usage["usage"]["prompt_tokens"]) == (evil, evil)
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("flags", [[], ["--json"], ["-v"]], ids=["text", "json", "verbose"])
 def test_server_text_in_an_error_is_not_obeyed(
     command: str, flags: list[str], env: dict[str, str]
@@ -241,7 +230,7 @@ class Held:
 CLEARED = b"\r\x1b[K"
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_long_wait_shows_progress_that_is_gone_before_the_reply(
     command: str, env: dict[str, str]
 ) -> None:
@@ -323,7 +312,7 @@ def test_no_progress(flags: list[str], streams: list[int], env: dict[str, str]) 
 # stdin
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_no_prompt_on_a_terminal_is_a_usage_error(command: str, env: dict[str, str]) -> None:
     with RawServer(reply_to(command, "hello")) as server:
         arguments = [command, "--base-url", server.url]
@@ -333,7 +322,7 @@ def test_no_prompt_on_a_terminal_is_a_usage_error(command: str, env: dict[str, s
     assert server.requests == []
 
 
-@COMMANDS
+@BOTH_COMMANDS
 def test_a_dash_reads_the_terminal_to_its_end(command: str, env: dict[str, str]) -> None:
     with (
         RawServer(reply_to(command, "hello")) as server,

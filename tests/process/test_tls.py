@@ -11,46 +11,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import truststore
 
-from clinecli.errors import ConfigError, TlsError
-from clinecli.transport.tls import tls_failure, trust
-from tests.helpers.lab import (
-    Authority,
-    TcpServer,
-    TlsServer,
-    altered_cli,
-    has_ipv6,
-    reset,
-    self_signed,
-    stall,
-)
-from tests.helpers.support import (
+from tests.helpers.env import KEY
+from tests.helpers.process import BOTH_COMMANDS, altered_cli, no_traceback, run
+from tests.helpers.replies import (
     DONE,
-    KEY,
+    REPLY,
     STOP,
+    STREAM,
     STREAM_HEAD,
-    completion,
     delta,
     http_chunk,
-    no_traceback,
     response,
-    run,
 )
-
-REPLY = response(completion("hello"))
-STREAM = STREAM_HEAD + http_chunk(delta("hel") + delta("lo") + STOP + DONE) + http_chunk(b"")
-COMMANDS = pytest.mark.parametrize("command", ["ask", "stream"])
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def ca_file(authority: Authority, tmp_path: Path) -> str:
-    return authority.write(tmp_path / "ca.pem")
+from tests.helpers.servers import TcpServer, has_ipv6, reset, stall
+from tests.helpers.tls import Authority, TlsServer, self_signed
 
 
 def answer(connection: socket.socket, _number: int) -> None:
@@ -60,7 +35,7 @@ def answer(connection: socket.socket, _number: int) -> None:
 # Trust
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("source", ["--ca-file", "SSL_CERT_FILE", "config file"])
 def test_a_private_ca_is_trusted(
     command: str, source: str, authority: Authority, ca_file: str, env: dict[str, str]
@@ -132,28 +107,6 @@ def test_an_ip_address_in_the_certificate_is_enough(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
 
 
-def test_the_systems_store_is_the_default() -> None:
-    assert isinstance(trust(None, {}), truststore.SSLContext)
-
-
-def test_an_empty_variable_is_not_set() -> None:
-    assert isinstance(trust("", {"SSL_CERT_FILE": ""}), truststore.SSLContext)
-
-
-def test_certifi_is_trusted_where_there_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clinecli.transport.tls.has_system_store", lambda: False)
-    context = trust(None, {})
-    assert not isinstance(context, truststore.SSLContext)
-    assert len(context.get_ca_certs()) > 50
-
-
-@pytest.mark.parametrize("ca_flag", [True, False], ids=["private CA", "system store"])
-def test_nobody_is_trusted_unseen(ca_flag: bool, ca_file: str) -> None:
-    context = trust(ca_file if ca_flag else None, {})
-    assert context.verify_mode == ssl.CERT_REQUIRED
-    assert context.check_hostname
-
-
 def test_the_system_store_serves_the_real_command(
     authority: Authority, ca_file: str, tmp_path: Path, env: dict[str, str]
 ) -> None:
@@ -185,7 +138,7 @@ REFUSED: dict[str, tuple[Callable[[Authority], ssl.SSLContext], bytes, bytes]] =
 }
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("fault", REFUSED)
 def test_a_bad_certificate_names_its_fault(
     command: str, fault: str, authority: Authority, ca_file: str, env: dict[str, str]
@@ -279,7 +232,7 @@ NOT_TLS: dict[str, tuple[Callable[[socket.socket], None], bytes]] = {
 }
 
 
-@COMMANDS
+@BOTH_COMMANDS
 @pytest.mark.parametrize("fault", NOT_TLS)
 def test_a_port_without_tls(command: str, fault: str, env: dict[str, str]) -> None:
     handle, message = NOT_TLS[fault]
@@ -298,23 +251,6 @@ def test_a_handshake_that_stalls_ends_with_the_connect_timeout(env: dict[str, st
     assert done.returncode == 7
     assert b"the TLS handshake with 127.0.0.1 did not finish within 0.5 s" in done.stderr
     no_traceback(done)
-
-
-def test_an_old_server_is_told_by_openssls_reason() -> None:
-    error = ssl.SSLError(1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version")
-    error.reason = "TLSV1_ALERT_PROTOCOL_VERSION"
-    failure = tls_failure(error, "api.example")
-    assert isinstance(failure, TlsError)
-    assert "api.example" in failure.message
-    assert "TLSV1_ALERT_PROTOCOL_VERSION" in failure.message
-
-
-def test_an_unknown_verification_code_is_quoted() -> None:
-    error = ssl.SSLCertVerificationError(1, "x")
-    error.verify_code, error.verify_message = 23, "certificate revoked"
-    failure = tls_failure(error, "api.example")
-    assert failure.message == "the certificate of api.example is refused: certificate revoked"
-    assert failure.code == "verify_23"
 
 
 # CA files that are no good
@@ -360,7 +296,7 @@ def test_a_ca_file_that_cannot_be_used(
     no_traceback(done)
 
 
-@pytest.mark.parametrize("command", ["ask", "stream"])
+@BOTH_COMMANDS
 def test_plain_http_does_not_mind_a_bad_variable(command: str, env: dict[str, str]) -> None:
     env["SSL_CERT_FILE"] = "/nonexistent/ca.pem"
     env["SSL_CERT_DIR"] = "/nonexistent"
@@ -372,22 +308,6 @@ def test_plain_http_does_not_mind_a_bad_variable(command: str, env: dict[str, st
     with TcpServer(speak) as server:
         done = run([command, "hi", "--base-url", f"http://{server.address}"], env)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
-
-
-@pytest.mark.parametrize(
-    ("ca_flag", "environ", "kind", "message"),
-    [
-        (None, {"SSL_CERT_DIR": "/nonexistent"}, TlsError, "SSL_CERT_DIR is not a directory"),
-        ("/", {}, ConfigError, "the CA file of --ca-file"),
-        (None, {"SSL_CERT_FILE": "/"}, TlsError, "the CA file of SSL_CERT_FILE"),
-    ],
-    ids=["directory missing", "--ca-file is a directory", "SSL_CERT_FILE is a directory"],
-)
-def test_trust_names_the_setting_at_fault(
-    ca_flag: str | None, environ: dict[str, str], kind: type[Exception], message: str
-) -> None:
-    with pytest.raises(kind, match=message):
-        trust(ca_flag, environ)
 
 
 def test_a_reply_in_two_parts_with_a_long_wait(

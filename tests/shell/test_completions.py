@@ -18,9 +18,9 @@ from clinecli.doctor import checks as doctor
 from clinecli.flags.completion.parameters import CHECKS, FAULTS
 from clinecli.flags.table import COMMANDS
 from clinecli.mock.faults import NAMES
-from tests.helpers.support import no_traceback, run
+from tests.helpers.env import ROOT
+from tests.helpers.process import no_traceback, run
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "bash": ROOT / "completions/clinecli.bash",
     "zsh": ROOT / "completions/_clinecli",

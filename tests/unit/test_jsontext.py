@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.jsontext import InvalidJson, Number, compact, dumps, loads, loads_exact, unwrap
 
-PROPERTY = settings(max_examples=80, deadline=None)
 BOM = b"\xef\xbb\xbf"
 DEEP = 100_000
 
@@ -106,7 +105,6 @@ class TestLoads:
         assert loads(nested(depth)) == json.loads(nested(depth))
 
     @given(st.binary(max_size=60))
-    @PROPERTY
     def test_property_any_bytes(self, data: bytes) -> None:
         try:
             loads(data)
@@ -124,7 +122,6 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
-@PROPERTY
 def test_property_loads_reads_all_that_python_writes(value: Any) -> None:
     text = json.dumps(value)
     # Floats are compared as they print, since NaN equals nothing.
@@ -287,7 +284,6 @@ JSON_TEXTS = st.recursive(
 
 
 @given(JSON_TEXTS)
-@PROPERTY
 def test_property_exact_numbers_survive(text: str) -> None:
     again = dumps(loads_exact(text))
     assert spelled(again) == spelled(text)
@@ -295,7 +291,6 @@ def test_property_exact_numbers_survive(text: str) -> None:
 
 
 @given(NUMBER)
-@PROPERTY
 def test_property_exact_number(spelling: str) -> None:
     assert dumps(loads_exact(spelling)).decode() == spelling
 
@@ -334,7 +329,6 @@ class TestCompact:
         assert compact(b" " + data + b"\n") == data
 
     @given(JSON_TEXTS, SPACE, SPACE)
-    @PROPERTY
     def test_property(self, text: str, before: str, after: str) -> None:
         data = (before + text + after).encode()
         line = compact(data)
@@ -346,7 +340,6 @@ class TestCompact:
         assert compact(line) == line
 
     @given(JSON_VALUES)
-    @PROPERTY
     def test_property_what_loads_forgives(self, value: Any) -> None:
         # Text that is JSON but for the control characters in its strings, which stay raw.
         text = re.sub(r"\\u00([01].)", lambda m: chr(int(m[1], 16)), json.dumps(value, indent=1))
@@ -414,12 +407,10 @@ class TestUnwrap:
     @given(
         JSON_TEXTS, st.sampled_from(['{"success":true,"data":%s}', '{"data":%s,"success":true}'])
     )
-    @PROPERTY
     def test_property_verbatim(self, text: str, envelope: str) -> None:
         payload = compact(text.encode())
         assert unwrap(compact((envelope % text).encode())) == payload
 
     @given(st.binary(max_size=40))
-    @PROPERTY
     def test_property_any_bytes(self, data: bytes) -> None:
         assert unwrap(data) in data

@@ -13,9 +13,9 @@ from clinecli.errors import UsageError
 from clinecli.mock import mock_server
 from clinecli.mock.replay import split_events
 from clinecli.options import MockOptions
+from tests.helpers.env import RECORDINGS
 from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, read_all, send
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 PATH = "/api/v1/chat/completions"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.errors import (
@@ -22,7 +22,6 @@ from clinecli.errors import (
 )
 from clinecli.transport.retry import BACKOFF_CAP, JITTER_CAP, next_delay, parse_retry_after
 
-PROPERTY = settings(max_examples=80, deadline=None)
 AMPLE = 10_000.0
 
 
@@ -100,7 +99,6 @@ JITTER = st.floats(0, 1, exclude_max=True)
 
 
 @given(ERRORS, st.integers(1, 10_000), st.integers(0, 10_000), st.floats(-10, 1e9), JITTER)
-@PROPERTY
 def test_property_bounds(
     error: ClinecliError, attempt: int, retries: int, remaining: float, jitter: float
 ) -> None:
@@ -125,7 +123,6 @@ def test_property_bounds(
 
 
 @given(st.integers(1, 5000), JITTER)
-@PROPERTY
 def test_property_backoff_never_shrinks(attempt: int, jitter: float) -> None:
     first, second = (
         next_delay(transient(), attempt=n, retries=9999, remaining=math.inf, jitter=jitter)
@@ -191,13 +188,11 @@ def test_retry_after(header: str, expected: float | None) -> None:
 
 
 @given(st.integers(0, 999_999_999), st.floats(0, 4e9))
-@PROPERTY
 def test_property_seconds_do_not_depend_on_now(seconds: int, now: float) -> None:
     assert parse_retry_after(str(seconds), now) == seconds
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(0, 4_000_000_000))
-@PROPERTY
 def test_property_dates(then: int, now: int) -> None:
     assert parse_retry_after(formatdate(then, usegmt=True), now) == max(0, then - now)
 
@@ -211,7 +206,6 @@ GARBAGE = st.one_of(
 
 
 @given(GARBAGE)
-@PROPERTY
 def test_property_garbage_is_none_or_a_finite_wait(header: str) -> None:
     wait = parse_retry_after(header, NOW)
     assert wait is None or (math.isfinite(wait) and wait >= 0)

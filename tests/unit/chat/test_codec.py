@@ -3,11 +3,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.codec import (
@@ -23,9 +22,7 @@ from clinecli.chat.reply import Delta, Reply, ToolCall, ToolCallPiece
 from clinecli.chat.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 from clinecli.errors import ClinecliError, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
-
-PROPERTY = settings(max_examples=80, deadline=None)
-RECORDINGS = Path(__file__).parents[3] / "shared/recordings"
+from tests.helpers.env import RECORDINGS
 
 
 def told(delta: Delta) -> Delta:
@@ -818,21 +815,18 @@ def check_any(decode: Callable[[bytes], Delta], data: bytes) -> None:
 
 @DECODERS
 @given(DOCUMENTS)
-@PROPERTY
 def test_property_any_json(decode: Callable[[bytes], Delta], document: Any) -> None:
     check_any(decode, json.dumps(document).encode())
 
 
 @DECODERS
 @given(st.binary(max_size=60))
-@PROPERTY
 def test_property_any_bytes(decode: Callable[[bytes], Delta], data: bytes) -> None:
     check_any(decode, data)
 
 
 @DECODERS
 @given(CHUNK_LIKE, st.data())
-@settings(max_examples=100, deadline=None)
 def test_property_any_cut(
     decode: Callable[[bytes], Delta], document: Any, data: st.DataObject
 ) -> None:
@@ -855,7 +849,6 @@ BODIES = st.one_of(
 
 
 @given(BODIES, st.sampled_from(["text/event-stream", "text/plain", ""]), st.data())
-@PROPERTY
 def test_property_any_stream(body: bytes, content_type: str, data: st.DataObject) -> None:
     whole = read([body], content_type)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=6)))

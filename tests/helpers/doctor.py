@@ -15,14 +15,18 @@ import jsonschema
 
 from clinecli.cli import parse
 from clinecli.doctor import examine
-from clinecli.doctor.check import select, verdict
+from clinecli.doctor.check import Result, select, verdict
 from clinecli.doctor.checks import CHECKS
 from clinecli.doctor.context import Context
 from clinecli.doctor.report import json_report
+from clinecli.errors import ExitStatus
 from clinecli.options import DoctorOptions
 from clinecli.streams.stdio import Messages
-from tests.helpers.lab import TlsServer
-from tests.helpers.support import CLI, KEY, RawServer, completion, no_traceback, response
+from tests.helpers.env import KEY
+from tests.helpers.process import CLI, no_traceback
+from tests.helpers.replies import completion, response
+from tests.helpers.servers import RawServer
+from tests.helpers.tls import TlsServer
 
 SCHEMA = Path(__file__).parent / "data" / "doctor_report.schema.json"
 ROOT = "/api/v1"
@@ -179,3 +183,14 @@ def api(
 def targets(server: RawServer) -> list[str]:
     """Method and path of every request that came."""
     return [b" ".join(head.split(b" ")[:2]).decode() for head, _ in server.requests]
+
+
+def context(**attributes: Any) -> Context:
+    made = Context(DoctorOptions(), {}, Messages(quiet=True))
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made
+
+
+def result(name: str, status: Any = "ok", exit_status: ExitStatus | None = None) -> Result:
+    return Result(name, name, status, f"about {name}", (), "do it", None, exit_status, 0.0)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.api_errors import (
@@ -17,8 +17,6 @@ from clinecli.chat.api_errors import (
     text_of,
 )
 from clinecli.errors import ClinecliError, ExitStatus
-
-PROPERTY = settings(max_examples=80, deadline=None)
 
 AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
 REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE
@@ -615,7 +613,6 @@ def check_any(error: ClinecliError) -> None:
 
 
 @given(st.integers(100, 999), BODIES, st.none() | ANY_TEXT)
-@PROPERTY
 def test_property_decode_error(http_status: int, body: bytes, request_id: str | None) -> None:
     error = decode_error(http_status, body, request_id=request_id and one_line(request_id))
     check_any(error)
@@ -623,7 +620,6 @@ def test_property_decode_error(http_status: int, body: bytes, request_id: str | 
 
 
 @given(BODIES)
-@PROPERTY
 def test_property_decode_envelope_error(body: bytes) -> None:
     error = decode_envelope_error(body)
     if error is not None:
@@ -631,13 +627,11 @@ def test_property_decode_envelope_error(body: bytes) -> None:
 
 
 @given(JSON_VALUES)
-@PROPERTY
 def test_property_in_band_error(value: object) -> None:
     check_any(in_band_error(value))
 
 
 @given(ANY_TEXT | st.text(max_size=900), st.integers(1, 500))
-@PROPERTY
 def test_property_one_line(text: str, limit: int) -> None:
     line = one_line(text, limit)
     assert line.isprintable()

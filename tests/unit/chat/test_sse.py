@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.sse import EventTooLarge, ServerSentEvent, SSEDecoder
 
 Events = list[ServerSentEvent]
 BOM = b"\xef\xbb\xbf"
-PROPERTY = settings(max_examples=80, deadline=None)
 
 
 def ev(data: bytes, event: str = "") -> ServerSentEvent:
@@ -288,7 +287,6 @@ def cut(draw: st.DrawFn, raw: bytes) -> list[bytes]:
 
 
 @given(STREAMS, st.data())
-@PROPERTY
 def test_property_any_split_gives_the_same_events(raw: bytes, data: st.DataObject) -> None:
     pieces = data.draw(cut(raw))
     assert b"".join(pieces) == raw
@@ -297,7 +295,6 @@ def test_property_any_split_gives_the_same_events(raw: bytes, data: st.DataObjec
 
 
 @given(STREAMS)
-@PROPERTY
 def test_property_agrees_with_the_standard(raw: bytes) -> None:
     assert decode(raw) == reference(raw)
     assert decode(*bytewise(raw)) == reference(raw)
@@ -333,7 +330,6 @@ def draw_space(draw: st.DrawFn, value: bytes) -> bytes:
 
 
 @given(EVENTS, st.data())
-@PROPERTY
 def test_property_round_trip(events: Events, data: st.DataObject) -> None:
     raw = data.draw(encoded(events))
     assert decode(*data.draw(cut(raw))) == events

@@ -3,13 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.reply import ChatRequest, Delta, Reply, ToolCall, ToolCallPiece
 from clinecli.errors import ExitStatus, RejectedError
-
-PROPERTY = settings(max_examples=80, deadline=None)
 
 
 def fold(*deltas: Delta, done: bool = False, keep_text: bool = True) -> Reply:
@@ -325,7 +323,6 @@ DELTAS = st.lists(
 
 
 @given(DELTAS, st.booleans(), st.booleans())
-@PROPERTY
 def test_property_status_zero_means_complete_and_not_empty(
     deltas: list[Delta], done: bool, limits_tokens: bool
 ) -> None:
@@ -352,7 +349,6 @@ def test_property_status_zero_means_complete_and_not_empty(
 
 
 @given(DELTAS)
-@PROPERTY
 def test_property_keeping_the_text_changes_no_judgement(deltas: list[Delta]) -> None:
     kept, dropped = fold(*deltas), fold(*deltas, keep_text=False)
     assert dropped.text == ""
