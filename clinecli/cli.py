@@ -59,8 +59,7 @@ class Invocation(NamedTuple):
                 network: NetworkOptions = self.options.network
                 if network.verbose or is_terminal(STDERR):
                     command = doctor_command(network, live=error.status == ExitStatus.INCOMPLETE)
-                    joint = " " if error.hint.endswith("?") else "; "
-                    error.hint += f"{joint}{command} looks further"
+                    raise error.with_hint(f"{command} looks further") from None
             raise
 
 

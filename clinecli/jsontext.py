@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from clinecli.errors import UsageError
+
 
 class InvalidJson(ValueError):
     """Bytes that are not JSON. The text of the error quotes none of them."""
@@ -136,3 +138,13 @@ def _members(text: str) -> dict[str, tuple[int, int]]:
     except (ValueError, RecursionError):
         return {}
     return spans
+
+
+def parse_json(text: str, name: str) -> Any:
+    """JSON that the user wrote, number spellings kept. Raises `UsageError` with line and column."""
+    try:
+        return loads_exact(text.removeprefix("\ufeff"))
+    except ValueError as error:
+        raise UsageError(
+            f"{name} is not JSON: {error}", hint="correct it there; `jq .` checks it"
+        ) from None

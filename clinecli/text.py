@@ -1,6 +1,8 @@
-"""Text on its way out: UTF-8 whatever came in, and nothing that a terminal would obey."""
+"""Text on its way in and out: UTF-8, and nothing that a terminal would obey."""
 
 from __future__ import annotations
+
+from clinecli.errors import UsageError
 
 _BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 # As `cat -v` shows them: C0 as ^X, DEL as ^?. C1 controls reach a terminal as escape sequences
@@ -72,3 +74,14 @@ def utf8(text: str) -> bytes:
 def clean(text: str) -> str:
     """`text` without lone surrogates, which no UTF-8 output can take."""
     return utf8(text).decode()
+
+
+def decode_text(data: bytes, name: str) -> str:
+    """`data` as text, unchanged. Raises `UsageError` naming the first byte that is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
+            hint="convert it first (iconv -t UTF-8), or attach an image with --image",
+        ) from None

@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    Code,
     ConnectionFailed,
     CreditError,
     IncompleteError,
     RejectedError,
+    Retry,
     TransientError,
 )
 from clinecli.jsontext import InvalidJson, loads
+
+
+class Origin(NamedTuple):
+    """Where a body comes from, for messages: its media type, the server's name for the request,
+    and what takes secrets out of text that the server wrote."""
+
+    content_type: str = ""
+    request_id: str | None = None
+    redact: Callable[[str], str] = str
+
+
+UNKNOWN = Origin()
 
 
 class _Body(NamedTuple):
@@ -33,12 +48,12 @@ class _Body(NamedTuple):
 class _Rule(NamedTuple):
     error: type[ClinecliError]
     title: str
-    retry_limit: int | None = 0
+    retry: Retry = Retry.NEVER
     hint: str | None = None
 
 
-_TRY_LATER = _Rule(TransientError, "the server is overloaded", None)
-_SERVER_ERROR = _Rule(TransientError, "the server failed", 1)
+_TRY_LATER = _Rule(TransientError, "the server is overloaded", Retry.AS_ASKED)
+_SERVER_ERROR = _Rule(TransientError, "the server failed", Retry.ONCE)
 
 # The table of cline-api: 429 and gateway failures are worth several tries, 500 is worth one.
 _BY_STATUS: dict[int, _Rule] = {
@@ -62,11 +77,11 @@ _BY_STATUS: dict[int, _Rule] = {
     408: _TRY_LATER,
     413: _Rule(RejectedError, "the request is too large"),
     425: _TRY_LATER,
-    429: _Rule(TransientError, "rate limit reached", None),
+    429: _Rule(TransientError, "rate limit reached", Retry.AS_ASKED),
     500: _SERVER_ERROR,
-    502: _Rule(TransientError, "the upstream provider failed", None),
+    502: _Rule(TransientError, "the upstream provider failed", Retry.AS_ASKED),
     503: _TRY_LATER,
-    504: _Rule(TransientError, "the upstream provider did not answer in time", None),
+    504: _Rule(TransientError, "the upstream provider did not answer in time", Retry.AS_ASKED),
     511: _Rule(
         IncompleteError,
         "the network wants a login first",
@@ -136,7 +151,7 @@ _SPEND_FIELDS = ("limit_scope", "budget_period", "limit_usd", "spent_usd", "rese
 
 
 def decode_error(
-    status: int, body: bytes, *, request_id: str | None = None, retry_after: float | None = None
+    status: int, body: bytes, origin: Origin = UNKNOWN, *, retry_after: float | None = None
 ) -> ClinecliError:
     """The error that an HTTP status of 400 or more and its body mean."""
     try:
@@ -144,10 +159,10 @@ def decode_error(
     except InvalidJson:
         parsed = _Body(None, "", {})
     rule = _BY_CODE.get((parsed.code or "").lower()) or _rule_for_status(status)
-    return _build(rule, parsed, status, request_id, retry_after)
+    return _build(rule, parsed, status, origin, retry_after)
 
 
-def decode_envelope_error(body: bytes, *, request_id: str | None = None) -> ClinecliError | None:
+def decode_envelope_error(body: bytes, origin: Origin = UNKNOWN) -> ClinecliError | None:
     """The error in a body that came with HTTP 200, or None when there is none."""
     try:
         document = loads(body)
@@ -157,21 +172,21 @@ def decode_envelope_error(body: bytes, *, request_id: str | None = None) -> Clin
         return None
     if not document.get("error") and document.get("success") is not False:
         return None
-    return _error_from(_error_body(document), request_id)
+    return _error_from(_error_body(document), origin)
 
 
-def in_band_error(error: object) -> ClinecliError:
+def in_band_error(error: object, origin: Origin = UNKNOWN) -> ClinecliError:
     """The error that an `error` member means when it comes after HTTP 200, as in a stream."""
-    return _error_from(_error_body({"error": error}), None)
+    return _error_from(_error_body({"error": error}), origin)
 
 
-def _error_from(parsed: _Body, request_id: str | None) -> ClinecliError:
+def _error_from(parsed: _Body, origin: Origin) -> ClinecliError:
     """An error told inside a body: without an HTTP status, the code alone decides."""
     code = (parsed.code or "").lower()
     if code.isdecimal() and 400 <= int(code) < 600:
-        return _build(_rule_for_status(int(code)), parsed, int(code), request_id, None)
+        return _build(_rule_for_status(int(code)), parsed, int(code), origin, None)
     rule = _BY_CODE.get(code, _SERVER_ERROR)
-    return _build(rule, parsed, None, request_id, None)
+    return _build(rule, parsed, None, origin, None)
 
 
 def _rule_for_status(status: int) -> _Rule:
@@ -181,36 +196,29 @@ def _rule_for_status(status: int) -> _Rule:
 
 
 def _build(
-    rule: _Rule,
-    body: _Body,
-    status: int | None,
-    request_id: str | None,
-    retry_after: float | None,
+    rule: _Rule, body: _Body, status: int | None, origin: Origin, retry_after: float | None
 ) -> ClinecliError:
-    error_class, title, retry_limit, hint = rule
+    error_class, title, retry, hint = rule
     # A body may be huge, and the time of a search grows with the square of its length.
-    text = body.message[:4000]
+    text = origin.redact(body.message[:4000])
     for pattern, better_hint, is_quota in _BY_PROSE:
         if pattern.search(text):
             hint = better_hint
             if is_quota and (status == 429 or not (status or body.code)):
-                error_class, title, retry_limit = CreditError, "usage limit reached", 0
+                error_class, title, retry = CreditError, "usage limit reached", Retry.NEVER
             break
     details = [text] if text else []
     spend = [(name, body.fields.get(name)) for name in _SPEND_FIELDS]
     details += [f"{name} {value}" for name, value in spend if isinstance(value, str | int | float)]
-    where = [f"HTTP {status}"] if status else []
-    where += [f"code {body.code}"] if body.code and body.code != str(status) else []
-    where += [f"request {one_line(request_id, 100)}"] if request_id else []
     message = ": ".join([title, "; ".join(details)] if details else [title])
     return error_class(
-        one_line(message) + (f" ({', '.join(where)})" if where else ""),
+        one_line(message),
         hint=hint,
         http_status=status,
-        code=body.code,
-        request_id=request_id,
+        server_code=body.code and (one_line(origin.redact(body.code), 100) or None),
+        request_id=origin.request_id,
         retry_after=retry_after,
-        retry_limit=retry_limit,
+        retry=retry,
     )
 
 
@@ -232,17 +240,17 @@ def _error_body(document: object) -> _Body:
 
 
 def _code(value: object) -> str | None:
-    """A code for tables and messages: on one line, and short enough for `int`."""
-    return one_line(str(value), 100) or None if isinstance(value, str | int) else None
+    """A code for tables: a number or a word, short enough for `int`."""
+    return str(value)[:4000] or None if isinstance(value, str | int) else None
 
 
-def not_the_api(what: str, *, request_id: str | None = None) -> IncompleteError:
+def not_the_api(what: str) -> IncompleteError:
     """The error for an answer that something else than the API gave."""
     return IncompleteError(
         f"the answer is not from the API: {what}",
+        code=Code.NOT_THE_API,
         hint="a proxy, a captive portal or a wrong base URL may have answered: check "
         "CLINE_API_BASE_URL and the network",
-        request_id=request_id,
     )
 
 

@@ -7,35 +7,26 @@ their chunks, and the `{"success","data"}` envelope around either. Their errors 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from clinecli.chat.api_errors import (
+    UNKNOWN,
+    Origin,
     decode_envelope_error,
     describe_body,
     in_band_error,
     not_the_api,
     text_of,
 )
-from clinecli.chat.reply import Delta, ToolCallPiece
+from clinecli.chat.reply import Delta, Event, ToolCallPiece
 from clinecli.chat.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
-from clinecli.errors import ClinecliError, IncompleteError
+from clinecli.errors import ClinecliError, Code, IncompleteError
 from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
 
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 _HEAD_BYTES = max(map(len, _SSE_FIELDS))
-
-
-class Event(NamedTuple):
-    """One chunk of a stream, or a whole reply: its JSON on one line, and what it says.
-
-    `done` says that the transport marks the end here; such an event may have no JSON.
-    """
-
-    raw: bytes
-    delta: Delta
-    done: bool = False
 
 
 class StreamReader:
@@ -45,16 +36,16 @@ class StreamReader:
     goes wrong is kept in `failure`, so that the events before it are not lost.
     """
 
-    def __init__(self, content_type: str = "", request_id: str | None = None) -> None:
-        self._content_type = content_type
-        self._request_id = request_id
+    def __init__(self, origin: Origin = UNKNOWN) -> None:
+        self._origin = origin
         self._decoder = SSEDecoder()
         self._started = False
         self._head = b""
         self._object: list[bytes] | None = None
         self._object_bytes = 0
-        # Whether a `finish_reason` was seen, and the end mark.
+        # Whether a `finish_reason` was seen, the usage, and the end mark.
         self.complete = False
+        self.has_usage = False
         self.done = False
         self.failure: ClinecliError | None = None
 
@@ -76,7 +67,7 @@ class StreamReader:
             events = self._take(self._head)
         if self._object is not None:
             try:
-                return [decode_body(b"".join(self._object), self._content_type, self._request_id)]
+                return [decode_body(b"".join(self._object), self._origin)]
             except ClinecliError as failure:
                 self.failure = failure
                 return []
@@ -93,12 +84,12 @@ class StreamReader:
         """Tell by its head what the body is."""
         self._started = True
         head = self._head
-        typed = "event-stream" in self._content_type and head and head[:1] != b"<"
+        typed = "event-stream" in self._origin.content_type and head and head[:1] != b"<"
         if head[:1] == b"{":
             self._object = []
         elif not typed and not head.startswith(_SSE_FIELDS):
-            what = describe_body(head, self._content_type)
-            self.failure = not_the_api(what, request_id=self._request_id)
+            what = describe_body(head, self._origin.content_type)
+            self.failure = not_the_api(what)
 
     def _take(self, data: bytes) -> list[Event]:
         if self._object is not None:
@@ -107,7 +98,7 @@ class StreamReader:
             if self._object_bytes > DEFAULT_MAX_EVENT_BYTES:
                 self._object = None
                 size = DEFAULT_MAX_EVENT_BYTES >> 20
-                self.failure = IncompleteError(f"the reply exceeds {size} MiB")
+                self.failure = IncompleteError(f"the reply exceeds {size} MiB", code=Code.TOO_LARGE)
             return []
         return [] if self.done or self.failure else self._events(data)
 
@@ -123,38 +114,42 @@ class StreamReader:
                     # Some servers keep the connection alive with empty events.
                     continue
                 if name == "error":
-                    delta = Delta(error=in_band_error(loads(payload)))
+                    delta = Delta(error=in_band_error(loads(payload), self._origin))
                 else:
-                    delta = decode_chunk(payload)
+                    delta = decode_chunk(payload, self._origin)
                 events.append(Event(compact(payload) if b"\n" in payload else payload, delta))
                 if delta.finish_reason:
                     self.complete = True
+                if delta.usage:
+                    self.has_usage = True
                 if delta.error:
                     self.failure = delta.error
                     break
         except InvalidJson:
-            self.failure = IncompleteError("an event of the stream is not JSON")
+            self.failure = IncompleteError(
+                "an event of the stream is not JSON", code=Code.NOT_THE_API
+            )
         except EventTooLarge as error:
-            self.failure = IncompleteError(str(error))
+            self.failure = IncompleteError(str(error), code=Code.TOO_LARGE)
         return events
 
 
-def decode_body(body: bytes, content_type: str, request_id: str | None = None) -> Event:
+def decode_body(body: bytes, origin: Origin = UNKNOWN) -> Event:
     """A whole non-streaming reply, out of its envelope and on one line.
 
     Raises `IncompleteError` for what is no chat completion, and the error that it tells of.
     """
-    raw = json_body(body, content_type, request_id)
+    raw = json_body(body, origin)
     try:
-        delta = decode_reply(raw)
+        delta = decode_reply(raw, origin)
     except InvalidJson as error:
-        raise IncompleteError(f"the reply cannot be read: {error}") from None
+        raise IncompleteError(f"the reply cannot be read: {error}", code=Code.NOT_THE_API) from None
     if delta.error:
         raise delta.error
     return Event(raw, delta, done=True)
 
 
-def json_body(body: bytes, content_type: str, request_id: str | None = None) -> bytes:
+def json_body(body: bytes, origin: Origin = UNKNOWN) -> bytes:
     """A body that is JSON, out of its envelope and on one line.
 
     Raises `IncompleteError` when it is not, and the error that the envelope tells of.
@@ -162,23 +157,22 @@ def json_body(body: bytes, content_type: str, request_id: str | None = None) -> 
     try:
         loads(body)
     except InvalidJson:
-        what = describe_body(body, content_type)
-        raise not_the_api(what, request_id=request_id) from None
-    error = decode_envelope_error(body, request_id=request_id)
+        raise not_the_api(describe_body(body, origin.content_type)) from None
+    error = decode_envelope_error(body, origin)
     if error:
         raise error
     return unwrap(compact(body))
 
 
-def decode_chunk(data: bytes) -> Delta:
+def decode_chunk(data: bytes, origin: Origin = UNKNOWN) -> Delta:
     """One event of a stream. Raises `InvalidJson`; an error chunk is a delta with `error`."""
     chunk = loads(data)
     if not isinstance(chunk, dict):
         raise InvalidJson("not a JSON object")
-    return _delta(_unwrapped(chunk), "delta")
+    return _delta(_unwrapped(chunk), "delta", origin)
 
 
-def decode_reply(data: bytes) -> Delta:
+def decode_reply(data: bytes, origin: Origin = UNKNOWN) -> Delta:
     """A whole non-streaming reply, in its envelope or not.
 
     Raises `InvalidJson` when it is not JSON, `IncompleteError` when it is something else than
@@ -189,7 +183,7 @@ def decode_reply(data: bytes) -> Delta:
         reply = _unwrapped(reply)
     if not isinstance(reply, dict) or not ("choices" in reply or "error" in reply):
         raise not_the_api("a JSON document that is no chat completion")
-    return _delta(reply, "message")
+    return _delta(reply, "message", origin)
 
 
 def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +194,7 @@ def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
     return data if isinstance(data, dict) else document
 
 
-def _delta(chunk: dict[str, Any], key: str) -> Delta:
+def _delta(chunk: dict[str, Any], key: str, origin: Origin) -> Delta:
     choices = chunk.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and choice.get("index") and isinstance(choices, list):
@@ -215,7 +209,7 @@ def _delta(chunk: dict[str, Any], key: str) -> Delta:
             usage=usage if isinstance(usage, dict) else None,
             id=reply_id if isinstance(reply_id, str) else None,
             model=model if isinstance(model, str) else None,
-            error=in_band_error(error) if error else None,
+            error=in_band_error(error, origin) if error else None,
         )
     finish_reason = choice.get("finish_reason")
     error = error or choice.get("error")
@@ -231,7 +225,7 @@ def _delta(chunk: dict[str, Any], key: str) -> Delta:
         usage if isinstance(usage, dict) else None,
         reply_id if isinstance(reply_id, str) else None,
         model if isinstance(model, str) else None,
-        in_band_error(error) if error or finish_reason == "error" else None,
+        in_band_error(error, origin) if error or finish_reason == "error" else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Options, files and stdin to one `ChatRequest`."""
+"""Options and inputs to one `ChatRequest`. Pure: the inputs have been read."""
 
 from __future__ import annotations
 
@@ -6,25 +6,50 @@ import math
 import re
 from typing import Any, NamedTuple
 
+from clinecli.chat.images import data_url, is_url
 from clinecli.chat.reply import ChatRequest
-from clinecli.config.settings import Settings
 from clinecli.errors import EmptyMessageError, UsageError
-from clinecli.jsontext import dumps, loads_exact
+from clinecli.jsontext import dumps, loads_exact, parse_json
 from clinecli.options import ChatOptions
-from clinecli.streams.files import (
-    decode_text,
-    image_url,
-    parse_json,
-    read_messages,
-    read_text,
-    read_thread,
-)
+from clinecli.text import decode_text
 
 # What `--param` may not set, and what to use instead.
 _RESERVED = {
     "stream": "the command decides it: `ask` or `stream`",
     "messages": "use --messages FILE",
 }
+
+
+class Named(NamedTuple):
+    """The text of an input, and the name by which messages call it."""
+
+    name: str
+    text: str
+
+
+class Inputs(NamedTuple):
+    """What the options name, as it was read. `images` are (name, content); the content of a URL
+    is empty. `thread` is empty for a file that does not exist yet."""
+
+    stdin: bytes = b""
+    files: tuple[Named, ...] = ()
+    images: tuple[tuple[str, bytes], ...] = ()
+    system: Named | None = None
+    tools: Named | None = None
+    schema: Named | None = None
+    messages: Named | None = None
+    thread: Named | None = None
+    request: Named | None = None
+
+
+class Defaults(NamedTuple):
+    """What settings give a request: the model and where it comes from, and headers for usage
+    logs."""
+
+    model: str
+    model_source: str = "--model"
+    referer: str | None = None
+    title: str | None = None
 
 
 class Composed(NamedTuple):
@@ -48,21 +73,20 @@ def has_input(options: ChatOptions) -> bool:
     return any((options.prompt, options.file, options.image, options.messages, options.request))
 
 
-def compose(options: ChatOptions, settings: Settings, stdin: bytes, *, stream: bool) -> Composed:
-    """The request that options, files and stdin make.
+def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream: bool) -> Composed:
+    """The request that options and inputs make.
 
-    Raises `UsageError` for unreadable input and `EmptyMessageError` when nothing is asked.
+    Raises `UsageError` for input that cannot be used and `EmptyMessageError` when nothing is
+    asked.
     """
-    whole = _whole_request(options, stdin)
-    turn = _new_turn(options, b"" if options.request == "-" else stdin)
+    whole = _whole_request(options, inputs)
+    turn = _new_turn(options, inputs)
     if options.thread and not turn:
         raise EmptyMessageError("there is no new message for the thread: nothing was sent")
-    earlier = [
-        *_array(whole.get("messages", []), "messages of --request"),
-        *(read_messages(options.messages) if options.messages else []),
-    ]
-    thread = read_thread(options.thread) if options.thread else []
-    system = _system(options)
+    earlier = _array(whole.get("messages", []), "messages of --request")
+    earlier += _messages(inputs.messages)
+    thread = _messages(inputs.thread)
+    system = _system(options, inputs)
     if system:
         # A flag wins over the file, and a conversation has one system message.
         earlier = [message for message in earlier if message.get("role") != "system"]
@@ -71,35 +95,44 @@ def compose(options: ChatOptions, settings: Settings, stdin: bytes, *, stream: b
         kept = thread
     body: dict[str, Any] = {}
     if "model" not in whole or options.model:
-        body["model"] = _argument(settings.model, settings.model_source)
+        body["model"] = _argument(defaults.model, defaults.model_source)
     body = {**whole, **body, "messages": [*system, *earlier, *kept, *turn]}
-    # Read once: it may be a pipe, as in --schema <(COMMAND).
-    schema = parse_json(read_text(options.schema), options.schema) if options.schema else None
-    body.update(_fields(options, schema))
+    schema = parse_json(inputs.schema.text, inputs.schema.name) if inputs.schema else None
+    body.update(_fields(options, inputs, schema))
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
-    request = ChatRequest(body, _headers(settings))
+    request = ChatRequest(body, _headers(defaults))
     _check(request)
     return Composed(request, turn if thread else [*system, *turn], schema)
 
 
-def _whole_request(options: ChatOptions, stdin: bytes) -> dict[str, Any]:
+def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
     if not options.request:
         return {}
-    if options.request == "-":
-        text, name = decode_text(stdin, "stdin"), "stdin"
-    else:
-        text, name = read_text(options.request), options.request
-    if not text.strip():
-        raise EmptyMessageError(f"{name} holds no request: nothing was sent")
-    body = parse_json(text, name)
+    given = inputs.request or Named("stdin", decode_text(inputs.stdin, "stdin"))
+    if not given.text.strip():
+        raise EmptyMessageError(f"{given.name} holds no request: nothing was sent")
+    body = parse_json(given.text, given.name)
     if not isinstance(body, dict):
         raise UsageError(
-            f"{name} is not a JSON object",
+            f"{given.name} is not a JSON object",
             hint='a request is written like {"messages": [{"role": "user", "content": "…"}]}',
         )
     body.pop("stream", None)
     return body
+
+
+def _messages(given: Named | None) -> list[dict[str, Any]]:
+    """The turns of a file. Raises `UsageError`."""
+    if given is None or not given.text:
+        return []
+    messages = parse_json(given.text, given.name)
+    if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
+        raise UsageError(
+            f"{given.name} is not a JSON array of messages",
+            hint='write it like [{"role": "user", "content": "…"}]',
+        )
+    return messages
 
 
 def _array(value: Any, name: str) -> list[dict[str, Any]]:
@@ -108,19 +141,18 @@ def _array(value: Any, name: str) -> list[dict[str, Any]]:
     return value
 
 
-def _new_turn(options: ChatOptions, stdin: bytes) -> list[dict[str, Any]]:
+def _new_turn(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
     """The user message: prompt, files and stdin, with a blank line between; then images."""
     words = [] if options.prompt == ["-"] else (options.prompt or [])
     prompt = _argument(" ".join(words), "the prompt")
-    files = [(path, read_text(path)) for path in options.file or []]
-    last = decode_text(stdin, "stdin")
+    last = "" if options.request == "-" else decode_text(inputs.stdin, "stdin")
     # An attachment without content is no message, whatever its name says.
-    is_blank = not any(text.strip() for text in (prompt, *(text for _, text in files), last))
-    pieces = [] if is_blank else [prompt, *(_attachment(*file) for file in files), last]
+    is_blank = not any(text.strip() for text in (prompt, *(f.text for f in inputs.files), last))
+    pieces = [] if is_blank else [prompt, *map(_attachment, inputs.files), last]
     text = "\n\n".join(piece for piece in pieces if piece)
     images = [
-        {"type": "image_url", "image_url": {"url": image_url(image)}}
-        for image in options.image or []
+        {"type": "image_url", "image_url": {"url": name if is_url(name) else data_url(data, name)}}
+        for name, data in inputs.images
     ]
     if images:
         parts = [{"type": "text", "text": text}] if text.strip() else []
@@ -128,15 +160,15 @@ def _new_turn(options: ChatOptions, stdin: bytes) -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}] if text.strip() else []
 
 
-def _attachment(path: str, text: str) -> str:
-    end = "" if text.endswith("\n") else "\n"
-    name = path.replace("&", "&amp;").replace('"', "&quot;")
-    return f'<file name="{_argument(name, "a file name")}">\n{text}{end}</file>'
+def _attachment(file: Named) -> str:
+    end = "" if file.text.endswith("\n") else "\n"
+    name = file.name.replace("&", "&amp;").replace('"', "&quot;")
+    return f'<file name="{_argument(name, "a file name")}">\n{file.text}{end}</file>'
 
 
-def _system(options: ChatOptions) -> list[dict[str, Any]]:
+def _system(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
     texts = [_argument(options.system, "--system")] if options.system else []
-    texts += [read_text(options.system_file)] if options.system_file else []
+    texts += [inputs.system.text] if inputs.system else []
     return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
 
 
@@ -146,7 +178,7 @@ def _argument(text: str, name: str) -> str:
     return decode_text(text.encode("utf-8", "surrogateescape"), name)
 
 
-def _fields(options: ChatOptions, schema: Any) -> dict[str, Any]:
+def _fields(options: ChatOptions, inputs: Inputs, schema: Any) -> dict[str, Any]:
     """The body's fields that have flags, `--param` last."""
     fields: dict[str, Any] = {}
     if options.temperature is not None:
@@ -155,9 +187,10 @@ def _fields(options: ChatOptions, schema: Any) -> dict[str, Any]:
         fields["temperature"] = options.temperature
     if options.max_tokens is not None:
         fields["max_tokens"] = options.max_tokens
-    if options.tools:
-        fields["tools"] = _array(parse_json(read_text(options.tools), options.tools), options.tools)
-    if options.schema:
+    if inputs.tools:
+        name, text = inputs.tools
+        fields["tools"] = _array(parse_json(text, name), name)
+    if inputs.schema:
         fields["response_format"] = _response_format(schema)
     for param in options.param or []:
         name, value = _parse_param(param)
@@ -186,10 +219,10 @@ def _parse_param(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _headers(settings: Settings) -> tuple[tuple[str, str], ...]:
+def _headers(defaults: Defaults) -> tuple[tuple[str, str], ...]:
     """The API's optional headers for usage logs."""
     headers = []
-    for name, value in (("HTTP-Referer", settings.referer), ("X-Title", settings.title)):
+    for name, value in (("HTTP-Referer", defaults.referer), ("X-Title", defaults.title)):
         text = _argument(value or "", f"the value for {name}").strip()
         if not text.isprintable():
             raise UsageError(

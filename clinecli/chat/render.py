@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clinecli.jsontext import dumps
 from clinecli.text import clean, sanitize
 
 if TYPE_CHECKING:
-    from clinecli.chat.reply import ChatRequest, Reply, ToolCall
-    from clinecli.config.settings import Settings
+    from clinecli.chat.reply import Reply, ToolCall
 
 
 def tool_call_entry(call: ToolCall) -> dict[str, Any]:
@@ -58,10 +56,21 @@ def _until_fence(lines: Iterator[str], marks: str, indent: int, *, in_list: bool
     return None
 
 
-def usage_json(reply: Reply, seconds: float) -> bytes:
-    """What `--usage --json` prints. `cost` is in USD; the API's own fields are kept."""
-    usage = reply.usage or {}
-    report = {"usage": usage, "model": reply.model, "id": reply.id, "seconds": round(seconds, 3)}
+def usage_json(replies: Sequence[Reply], seconds: float) -> bytes:
+    """What `--usage --json` prints: the API's own fields of the last reply. `cost` is in USD.
+
+    Where earlier replies were paid for as well, `attempts` counts them all and `total_cost` adds
+    up what they cost.
+    """
+    reply = replies[-1]
+    report: dict[str, Any] = {
+        "usage": reply.usage or {},
+        "model": reply.model,
+        "id": reply.id,
+        "seconds": round(seconds, 3),
+    }
+    if len(replies) > 1:
+        report |= {"attempts": len(replies), "total_cost": _total(replies, "cost")}
     try:
         return dumps(report)
     except ValueError:
@@ -69,49 +78,28 @@ def usage_json(reply: Reply, seconds: float) -> bytes:
         return json.dumps(report).encode()
 
 
-def usage_line(reply: Reply, seconds: float) -> str:
-    """What `--usage` prints: tokens, cost, model, id and seconds, as far as they are known."""
-    usage = reply.usage or {}
+def usage_line(replies: Sequence[Reply], seconds: float) -> str:
+    """What `--usage` prints: tokens, cost, model, id and seconds, as far as they are known; tokens
+    and cost of all `replies`, which were paid for one by one."""
     parts = [
-        f"{usage[key]} {name} tokens"
+        f"{amount} {name} tokens"
         for key, name in (("prompt_tokens", "prompt"), ("completion_tokens", "completion"))
-        if usage.get(key) is not None
+        if (amount := _total(replies, key)) is not None
     ]
-    cost = usage.get("cost")
-    # Whatever is sent as a cost is shown; what no float can hold is no cost.
-    if isinstance(cost, int | float) and abs(cost) < 1e12:
-        parts.append(f"${cost:.6f}")
-    parts += [str(value) for value in (reply.model, reply.id) if value]
+    cost = _total(replies, "cost")
+    parts += [f"${cost:.6f}"] if cost is not None else []
+    parts += [f"{len(replies)} replies"] if len(replies) > 1 else []
+    parts += [str(value) for value in (replies[-1].model, replies[-1].id) if value]
     return clean(sanitize(", ".join([*parts, f"{seconds:.1f} s"])).replace("\n", " "))
 
 
-# Linux takes 128 KiB in one argument; what is longer goes through stdin.
-_ARGUMENT_BYTES = 100_000
-_END = "END-OF-REQUEST"
-
-
-def curl_command(
-    request: ChatRequest,
-    body: bytes,
-    settings: Settings,
-    headers: dict[str, str],
-    *,
-    stream: bool,
-) -> str:
-    """The curl command for the same request. The key stays in the shell's environment."""
-    words = ["curl", "--silent", "--show-error"]
-    words += ["--no-buffer"] if stream else []
-    words += ["--connect-timeout", f"{settings.connect_timeout:g}"]
-    words += ["--max-time", f"{settings.timeout:g}"]
-    words += ["--cacert", settings.ca_file] if settings.ca_file else []
-    # Without its credentials, which belong into no command line: see curl's --proxy-user.
-    words += ["--proxy", re.sub(r"^(\w+://)?.*@", r"\1", settings.proxy)] if settings.proxy else []
-    quoted = [shlex.quote(word) for word in words]
-    quoted += ["--header", '"Authorization: Bearer $CLINE_API_KEY"']
-    for name, value in (*headers.items(), *request.headers):
-        quoted += ["--header", shlex.quote(f"{name}: {value}")]
-    url = shlex.quote(f"{settings.base_url}/chat/completions")
-    if len(body) <= _ARGUMENT_BYTES:
-        return " ".join([*quoted, "--data-binary", shlex.quote(body.decode()), url])
-    document = f"<<'{_END}'\n{body.decode()}\n{_END}"
-    return " ".join([*quoted, "--data-binary", "@-", url, document])
+def _total(replies: Sequence[Reply], key: str) -> float | None:
+    """The sum of a number in the usage of replies; None when none of them has it."""
+    values = [(reply.usage or {}).get(key) for reply in replies]
+    # Whatever is sent as a number is shown; what no float can hold is none.
+    numbers = [
+        value
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+    ]
+    return sum(numbers) if numbers else None

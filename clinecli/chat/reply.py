@@ -1,10 +1,11 @@
-"""What is asked and what is answered, free of JSON and of I/O."""
+"""What is asked and what is answered."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from clinecli.errors import ClinecliError, IncompleteError, RejectedError
+from clinecli.errors import ClinecliError, Code, IncompleteError, RejectedError
+from clinecli.jsontext import dumps
 
 
 class ChatRequest(NamedTuple):
@@ -12,6 +13,10 @@ class ChatRequest(NamedTuple):
 
     body: dict[str, Any]
     headers: tuple[tuple[str, str], ...] = ()
+
+    def encode(self, *, stream: bool) -> bytes:
+        """The exact bytes of the body. Raises `ValueError` for text that is not Unicode."""
+        return dumps({**self.body, "stream": stream})
 
     @property
     def limits_tokens(self) -> bool:
@@ -69,6 +74,17 @@ class Delta(NamedTuple):
     error: ClinecliError | None = None
 
 
+class Event(NamedTuple):
+    """One chunk of a stream, or a whole reply: its JSON on one line, and what it says.
+
+    `done` says that the transport marks the end here; such an event may have no JSON.
+    """
+
+    raw: bytes
+    delta: Delta
+    done: bool = False
+
+
 class ToolCall(NamedTuple):
     """A whole tool call. `arguments` is JSON text, as the model wrote it."""
 
@@ -94,10 +110,6 @@ class Reply:
 
     def __init__(self, *, keep_text: bool = True) -> None:
         self._keep_text = keep_text
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything: another attempt begins."""
         self._text: list[str] = []
         self._calls: dict[int, list[ToolCallPiece]] = {}
         self.has_text = False
@@ -108,8 +120,9 @@ class Reply:
         self.model: str | None = None
         self.done = False
 
-    def add(self, delta: Delta) -> None:
-        """Take one delta in. `done` is set by the caller when the transport says the end."""
+    def add(self, event: Event) -> None:
+        """Take one event in."""
+        _, delta, done = event
         text, reasoning, calls, finish_reason, usage, reply_id, model, _ = delta
         if text:
             if not self.has_text and not text.isspace():
@@ -128,6 +141,8 @@ class Reply:
             self.id = reply_id
         if model:
             self.model = model
+        if done:
+            self.done = True
 
     @property
     def text(self) -> str:
@@ -150,25 +165,27 @@ class Reply:
         `limits_tokens` says that the caller set a cap, so that reaching it is no failure.
         """
         if not self.complete:
-            return IncompleteError("the reply was cut off: the stream ended before its last chunk")
+            return IncompleteError(
+                "the reply was cut off: the stream ended before its last chunk", code=Code.CUT
+            )
         if self.finish_reason == "content_filter":
             return RejectedError(
                 "the reply was stopped by a content filter",
-                code="content_filter",
+                code=Code.CONTENT_FILTER,
                 hint="rephrase the message, or try another model (-m)",
             )
         if not self.has_text and not self._calls:
             return IncompleteError(
                 "the model's reply is empty"
                 + (": it has reasoning but no content" if self.has_reasoning else ""),
-                code="empty_reply",
+                code=Code.EMPTY_REPLY,
                 hint="the message was not empty, the model's answer was: "
                 "run it again, raise --max-tokens or try another model (-m)",
             )
         if self.finish_reason == "length" and not limits_tokens:
             return IncompleteError(
                 "the reply was cut off at the model's length limit (finish_reason: length)",
-                code="length",
+                code=Code.LENGTH,
                 hint="ask for less, or set --max-tokens to accept a reply of that length",
             )
         return None

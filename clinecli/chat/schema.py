@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from clinecli.errors import IncompleteError, UsageError
+from clinecli.errors import Code, IncompleteError, UsageError
 from clinecli.jsontext import dumps
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
         reply = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         error = best_match(validator.iter_errors(reply))
     except (ValueError, RecursionError):
-        return IncompleteError("the reply is not JSON", code="schema_mismatch", hint=hint)
+        return IncompleteError("the reply is not JSON", code=Code.SCHEMA_MISMATCH, hint=hint)
     except Unresolvable as unresolvable:
         return IncompleteError(
             f"the schema refers to {unresolvable.ref}, which it does not contain",
-            code="schema_mismatch",
+            code=Code.SCHEMA_MISMATCH,
             hint="put the definition into the schema file: nothing is fetched",
         )
     if error is None:
         return None
     return IncompleteError(
         f"the reply does not match the schema at {error.json_path}: {error.message[:200]}",
-        code="schema_mismatch",
+        code=Code.SCHEMA_MISMATCH,
         hint=hint,
     )
 

@@ -1,29 +1,30 @@
-"""What `ask` and `stream` share: from options to an open client, and from a reply to its end."""
+"""What `ask` and `stream` share, in three steps on frozen values.
+
+    prepare   options, environment, files, stdin -> Prepared: nothing is open, nothing was sent
+    opened    Prepared -> Opened: the key is found, the output can be written, the API is dialled
+    finish    a complete reply -> thread, output and usage in their places
+
+Between `opened` and `finish` a command sends, as often as its `RetryPolicy` allows, and judges.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.chat.compose import compose, has_input, reads_stdin
-from clinecli.chat.render import (
-    curl_command,
-    tool_call_entry,
-    tool_call_line,
-    usage_json,
-    usage_line,
-)
-from clinecli.chat.reply import Reply
-from clinecli.chat.schema import load_schema, mismatch
+from clinecli.chat.compose import Defaults, Inputs, Named, compose, has_input, reads_stdin
+from clinecli.chat.endpoints import CHAT
+from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
+from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.config.keys import find_key, load_settings
-from clinecli.errors import RejectedError, UsageError
+from clinecli.config.settings import Settings
+from clinecli.errors import ClinecliError, RejectedError, UsageError
 from clinecli.options import ChatOptions
-from clinecli.streams.files import FileSink, append_turn, open_sink
+from clinecli.streams.files import FileSink, open_sink, read_bytes, read_text, read_thread
 from clinecli.streams.stdio import (
-    STDERR,
     STDIN,
     STDOUT,
     Messages,
@@ -31,137 +32,232 @@ from clinecli.streams.stdio import (
     is_terminal,
     read_stdin,
 )
-from clinecli.text import TextRenderer, clean
+from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
-    from clinecli.transport.client import Client
+    from jsonschema.protocols import Validator
+
+    from clinecli.config.secret import Redactor
+    from clinecli.transport.client import Call, EarlyConnection, Transport
+    from clinecli.transport.exchange import Answer
+    from clinecli.transport.retry import RetryPolicy
+
+# Seconds between the bytes of a stream. A whole reply is silent until the model is done.
+STREAM_IDLE_SECONDS = 120.0
 
 
-class Session:
-    """One call of `ask` or `stream`: everything that is known before the first byte."""
+class Prepared(NamedTuple):
+    """What is known before the first byte. `turn` are the messages that a thread lacks."""
 
-    def __init__(self, options: ChatOptions, *, stream: bool) -> None:
-        self.options = options
-        network = options.network
-        self.messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-        self.settings = load_settings(
-            network,
-            os.environ,
-            model=options.model,
-            referer=options.referer,
-            title=options.title,
-        )
-        stdin = _read_input(options, self.messages)
-        self.request, self.turn, schema = compose(options, self.settings, stdin, stream=stream)
-        self.validator = load_schema(schema, options.schema) if options.schema else None
-        self.stream = stream
-        self.reply = Reply(keep_text=bool(not stream or options.schema or options.thread))
-        self.sink: StdoutSink | FileSink
-        self._started = 0.0
+    options: ChatOptions
+    settings: Settings
+    request: ChatRequest
+    turn: list[dict[str, Any]]
+    validator: Validator | None
+    stream: bool
 
-    def preview(self) -> bool:
-        """Print what `--dry-run` and `--curl` ask for. True when that was all."""
-        if not (self.options.dry_run or self.options.curl):
-            return False
-        from clinecli.transport.client import request_body
 
-        body = request_body(self.request, stream=self.stream)
-        if self.options.curl:
-            headers = {"Content-Type": "application/json"}
-            command = curl_command(self.request, body, self.settings, headers, stream=self.stream)
-            body = command.encode()
-        sink = open_sink(self.options.output)
-        sink.write(body + b"\n")
-        sink.commit()
-        return True
+class Opened(NamedTuple):
+    """A call that is ready to be sent, and the place for its reply."""
 
-    @contextmanager
-    def open(self) -> Iterator[Client]:
-        """A client ready to send, and a sink ready to take the reply.
+    sink: StdoutSink | FileSink
+    transport: Transport
+    call: Call
+    early: EarlyConnection
+    policy: RetryPolicy
+    redact: Redactor
+    started: float
 
-        Whatever goes wrong inside leaves files as they were and partial output on stdout.
-        """
-        from clinecli.transport.client import Client
+    def send(self, attempt: int) -> Answer:
+        """What the server answers. Every attempt has a connection of its own."""
+        return self.transport.send(self.call, self.early if attempt == 1 else None)
 
-        key = find_key(self.settings, os.environ)
-        self.messages.detail(f"* key from {key.source}, model {self.request.body['model']}")
-        self.sink = open_sink(self.options.output)
-        label = f"waiting for {self.request.body['model']}"
+
+def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepared:
+    """Read and compose what is to be sent. Raises `UsageError`, `ConfigError`,
+    `EmptyMessageError`."""
+    settings = load_settings(
+        options.network,
+        os.environ,
+        model=options.model,
+        referer=options.referer,
+        title=options.title,
+    )
+    inputs = _gather(options, _read_input(options, messages))
+    defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
+    request, turn, schema = compose(options, inputs, defaults, stream=stream)
+    validator = None
+    if options.schema:
+        from clinecli.chat.schema import load_schema
+
+        validator = load_schema(schema, options.schema)
+    return Prepared(options, settings, request, turn, validator, stream)
+
+
+def preview(prepared: Prepared) -> bool:
+    """Print what `--dry-run` and `--curl` ask for. True when that was all."""
+    options, request, stream = prepared.options, prepared.request, prepared.stream
+    if not (options.dry_run or options.curl):
+        return False
+    if options.curl:
+        from clinecli.config.proxy import choose_proxy
+        from clinecli.transport.curl import curl_command
+        from clinecli.transport.route import Route
+
+        settings = prepared.settings
+        base_url = settings.base_url
+        proxy = choose_proxy(base_url, settings.proxy, os.environ, settings.config_proxy)
+        command = curl_command(request, settings, Route(base_url, proxy), stream=stream)
+        body = command.encode("utf-8", "surrogateescape")
+    else:
+        body = request.encode(stream=stream)
+    sink = open_sink(options.output)
+    sink.write(body + b"\n")
+    sink.commit()
+    return True
+
+
+@contextmanager
+def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
+    """Key, output and connection. Whatever goes wrong inside leaves files as they were and
+    partial output on stdout. Raises `ClinecliError`."""
+    from clinecli.transport.client import JSON, Call, Transport
+    from clinecli.transport.deadline import Deadline
+
+    options, settings, request = prepared.options, prepared.settings, prepared.request
+    model = str(request.body["model"])
+    key = find_key(settings, os.environ)
+    sink = open_sink(options.output)
+    try:
+        transport = Transport(settings, os.environ)
+        deadline = Deadline(settings.timeout)
+        early = transport.connect_early(deadline)
+        # Imports, from here on, run beside the connection.
+        from clinecli.transport.retry import RetryPolicy
+
+        transport.trust()
+        messages.detail(f"* key from {key.source}, model {model}")
+        label = f"waiting for {model}"
 
         def note(text: str) -> None:
-            # What a failed attempt left behind must not complete the next one.
-            self.reply.clear()
-            self.messages.note(text)
-            self.messages.start_progress(label)
+            messages.note(text)
+            messages.start_progress(label)
 
-        self._started = time.monotonic()
-        try:
-            with Client(
-                self.settings,
-                key.secret,
-                os.environ,
-                note=note,
-                detail=self.messages.detail,
-            ) as client:
-                self._client = client
-                self.messages.start_progress(label)
-                yield client
-        except RejectedError as error:
-            if error.http_status == 404:
-                error.hint += _did_you_mean(str(self.request.body["model"]))
-            raise
-        finally:
-            self.messages.stop_progress()
-            self.sink.discard()
+        call = Call(
+            "POST",
+            CHAT,
+            deadline,
+            body=request.encode(stream=prepared.stream),
+            headers=JSON + request.headers,
+            key=key.secret,
+            idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
+            log=messages.detail,
+        )
+        policy = RetryPolicy(settings.retries, deadline, note)
+        redact = transport.redactor(key.secret)
+        messages.start_progress(label)
+        yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
+    except RejectedError as error:
+        near = _did_you_mean(model) if error.http_status == 404 else ""
+        raise (error.with_hint(near) if near else error) from None
+    finally:
+        messages.stop_progress()
+        sink.discard()
 
-    def renderer(self) -> TextRenderer:
-        """For the reply's text on its way to the sink."""
-        sink = self.sink
-        on_terminal = sink.terminal if isinstance(sink, FileSink) else is_terminal(STDOUT)
-        return TextRenderer(terminal=on_terminal)
 
-    def reasoning_renderer(self) -> TextRenderer:
-        """For reasoning on its way to stderr."""
-        return TextRenderer(terminal=is_terminal(STDERR))
+def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:
+    """Why a reply is no complete, non-empty answer; None when it is one. `text` stands for it
+    where only a part of it was asked for."""
+    failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
+    if not failure and prepared.validator:
+        from clinecli.chat.schema import mismatch
 
-    def finish(self, text: str | None = None) -> None:
-        """Judge the reply, then put output, thread and usage in their places.
+        failure = mismatch(prepared.validator, reply.text if text is None else text)
+    return failure
 
-        `text` stands for the reply where only a part of it was asked for. Raises
-        `ClinecliError` when the reply is no complete answer.
-        """
-        reply, options = self.reply, self.options
-        failure = reply.failure(limits_tokens=self.request.limits_tokens)
-        if not failure and self.validator:
-            failure = mismatch(self.validator, reply.text if text is None else text)
-        if not failure and not options.json:
-            self._tool_calls()
-        self.messages.stop_progress()
-        self.sink.flush()
-        if not failure:
-            self.sink.commit()
-            if options.thread:
-                append_turn(options.thread, [*self.turn, _answer(reply)])
-        if options.usage and (reply.usage or not failure):
-            self._usage()
-        if failure:
-            failure.came_with(self._client.request_id)
-            raise failure
 
-    def _tool_calls(self) -> None:
-        calls = self.reply.tool_calls
-        if not self.reply.has_text:
-            for call in calls:
-                self.sink.write(tool_call_line(call))
-        elif calls:
-            self.messages.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
+def finish(
+    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
+) -> None:
+    """Put thread, output and usage in their places; the last of `replies` is complete, those
+    before it were paid for as well. Raises `OutputError`."""
+    options, reply = prepared.options, replies[-1]
+    if not options.json:
+        _tool_calls(reply, opened.sink, messages)
+    messages.stop_progress()
+    if options.thread:
+        from clinecli.streams.files import append_turn
 
-    def _usage(self) -> None:
-        seconds = time.monotonic() - self._started
-        if self.options.json:
-            self.messages.data(usage_json(self.reply, seconds) + b"\n")
-        else:
-            self.messages.data(f"{usage_line(self.reply, seconds)}\n".encode())
+        append_turn(options.thread, [*prepared.turn, _answer(reply)])
+    opened.sink.commit()
+    show_usage(prepared, opened, replies, messages)
+
+
+def show_usage(
+    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
+) -> None:
+    """What `--usage` asks for, as far as the server told it."""
+    from clinecli.chat.render import usage_json, usage_line
+
+    if not prepared.options.usage:
+        return
+    seconds = time.monotonic() - opened.started
+    if prepared.options.json:
+        messages.data(opened.redact(usage_json(replies, seconds).decode()).encode() + b"\n")
+    else:
+        messages.data(f"{opened.redact(usage_line(replies, seconds))}\n".encode())
+
+
+def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
+    """For a reply's text on its way to the sink."""
+    on_terminal = sink.terminal if isinstance(sink, FileSink) else is_terminal(STDOUT)
+    return TextRenderer(terminal=on_terminal)
+
+
+def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -> None:
+    from clinecli.chat.render import tool_call_line
+
+    calls = reply.tool_calls
+    if not reply.has_text:
+        for call in calls:
+            sink.write(tool_call_line(call))
+    elif calls:
+        messages.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
+
+
+def _answer(reply: Reply) -> dict[str, Any]:
+    from clinecli.chat.render import tool_call_entry
+    from clinecli.text import clean
+
+    message: dict[str, Any] = {"role": "assistant", "content": clean(reply.text)}
+    if reply.tool_calls:
+        message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
+    return message
+
+
+def _gather(options: ChatOptions, stdin: bytes) -> Inputs:
+    """Everything that the options name, read once: it may be a pipe, as in `--schema <(COMMAND)`.
+
+    Raises `UsageError`, and `OutputError` for a thread that cannot be written.
+    """
+
+    def text(path: str | None) -> Named | None:
+        return Named(path, read_text(path)) if path else None
+
+    return Inputs(
+        stdin=stdin,
+        files=tuple(Named(path, read_text(path)) for path in options.file or ()),
+        images=tuple(
+            (image, b"" if is_url(image) else read_bytes(image, MAX_IMAGE_BYTES + 1))
+            for image in options.image or ()
+        ),
+        system=text(options.system_file),
+        tools=text(options.tools),
+        schema=text(options.schema),
+        messages=text(options.messages),
+        thread=Named(options.thread, read_thread(options.thread)) if options.thread else None,
+        request=text(options.request) if options.request != "-" else None,
+    )
 
 
 def _read_input(options: ChatOptions, messages: Messages) -> bytes:
@@ -186,11 +282,4 @@ def _did_you_mean(model: str) -> str:
 
     names = nearest(model, os.environ)
     # Where the model is listed, it is the path that was not found.
-    return f"; the nearest models: {', '.join(names)}" if names and model not in names else ""
-
-
-def _answer(reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": clean(reply.text)}
-    if reply.tool_calls:
-        message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
-    return message
+    return f"the nearest models: {', '.join(names)}" if names and model not in names else ""

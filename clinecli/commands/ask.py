@@ -1,46 +1,95 @@
-"""`ask`: one request, the whole reply."""
+"""`ask`: one request, the whole reply, or nothing on stdout."""
 
 from __future__ import annotations
 
-from clinecli.chat.render import first_code_block
-from clinecli.commands._chat import Session
-from clinecli.errors import ExitStatus, IncompleteError, UsageError
+from clinecli.chat.reply import Event, Reply
+from clinecli.commands._chat import (
+    Opened,
+    Prepared,
+    failure_of,
+    finish,
+    opened,
+    prepare,
+    preview,
+    renderer,
+    show_usage,
+)
+from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
 from clinecli.options import ChatOptions
+from clinecli.streams.stdio import STDERR, Messages, is_terminal
+from clinecli.text import TextRenderer
 
 
 def run(options: ChatOptions) -> int:
-    """Print the reply to one request. Raises `ClinecliError`."""
+    """Print the reply to one request. Raises `ClinecliError`; then stdout stays empty."""
     if options.extract and options.json:
         raise UsageError("--extract and --json exclude each other", hint="leave one of them out")
-    session = Session(options, stream=False)
-    if session.preview():
+    network = options.network
+    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    prepared = prepare(options, messages, stream=False)
+    if preview(prepared):
         return ExitStatus.OK
-    with session.open() as client:
-        event = client.complete(session.request)
-        session.messages.stop_progress()
-        session.reply.add(event.delta)
-        session.reply.done = True
-        if options.reasoning and event.delta.reasoning:
-            renderer = session.reasoning_renderer()
-            session.messages.data(renderer.render(event.delta.reasoning) + renderer.finish())
-        text = event.delta.text
-        if options.extract:
-            text = first_code_block(text) or ""
-            limits_tokens = session.request.limits_tokens
-            if not text.strip() and not session.reply.failure(limits_tokens=limits_tokens):
-                raise _no_code_block()
+    with opened(prepared, messages) as ready:
+        replies: list[Reply] = []
+        try:
+            event, text = _answer(prepared, ready, replies, messages)
+        except ClinecliError:
+            if any(reply.usage for reply in replies):
+                show_usage(prepared, ready, replies, messages)
+            raise
         if options.json:
-            session.sink.write(event.raw + b"\n")
+            ready.sink.write(event.raw + b"\n")
         elif text:
-            renderer = session.renderer()
-            session.sink.write(renderer.render(text) + renderer.finish())
-        session.finish(text)
+            render = renderer(ready.sink)
+            ready.sink.write(render.render(text) + render.finish())
+        finish(prepared, ready, replies, messages)
     return ExitStatus.OK
 
 
-def _no_code_block() -> IncompleteError:
-    return IncompleteError(
-        "the reply has no fenced code block (--extract)",
-        code="no_code_block",
-        hint="run it without --extract to see the reply, or ask for code in a fence",
-    )
+def _answer(
+    prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages
+) -> tuple[Event, str]:
+    """A complete reply, and the text of it that was asked for; every reply on the way, which is
+    paid for, goes to `replies`. Raises `ClinecliError`."""
+    from clinecli.transport.replies import whole_reply
+
+    attempt = 1
+    while True:
+        try:
+            with ready.send(attempt) as answer:
+                event = whole_reply(answer)
+            reply = Reply()
+            reply.add(event)
+            replies.append(reply)
+            _reasoning(prepared, event, messages)
+            text, failure = _asked_for(prepared, reply)
+            if failure:
+                messages.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
+                raise failure.but(request_id=answer.request_id)
+            return event, text
+        except ClinecliError as error:
+            attempt = ready.policy.again(error, attempt)
+
+
+def _asked_for(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
+    """The text to print, and why there is none."""
+    text = reply.text
+    if not prepared.options.extract:
+        return text, failure_of(prepared, reply)
+    from clinecli.chat.render import first_code_block
+
+    block = first_code_block(text) or ""
+    failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
+    if not failure and not block.strip():
+        failure = IncompleteError(
+            "the reply has no fenced code block (--extract)",
+            code=Code.NO_CODE_BLOCK,
+            hint="run it without --extract to see the reply, or ask for code in a fence",
+        )
+    return block, failure or failure_of(prepared, reply, block)
+
+
+def _reasoning(prepared: Prepared, event: Event, messages: Messages) -> None:
+    if prepared.options.reasoning and event.delta.reasoning:
+        render = TextRenderer(terminal=is_terminal(STDERR))
+        messages.data(render.render(event.delta.reasoning) + render.finish())

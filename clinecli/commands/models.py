@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from typing import TYPE_CHECKING
 
+from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
 from clinecli.config.keys import key_readers, load_settings
 from clinecli.config.secret import KEY_HINT, Secret
 from clinecli.config.settings import Settings
@@ -19,18 +21,16 @@ from clinecli.errors import (
     UsageError,
 )
 from clinecli.models.cache import CachedModels, directory, load, restore_ids, save
-from clinecli.models.catalogue import (
-    CLINE_PATH,
-    OPENAI_PATH,
-    RECOMMENDED_PATH,
-    Model,
-    json_array,
-    merge,
-)
+from clinecli.models.catalogue import Model, json_array, merge
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
 from clinecli.options import ModelsOptions
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8
+
+if TYPE_CHECKING:
+    from clinecli.transport.client import EarlyConnection
+    from clinecli.transport.deadline import Deadline
+    from clinecli.transport.exchange import Connection
 
 # The recommended list only adds tags: it is not worth waiting for long.
 RECOMMENDED_SECONDS = 10.0
@@ -87,9 +87,11 @@ def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> l
         fetcher = _Fetcher(settings, messages)
         models = fetcher.models()
     except (ConnectionFailed, TransientError) as error:
-        if cached:
-            error.hint += f"; --offline lists the models as they were {_age(cached, now)} ago"
-        raise
+        if not cached:
+            raise
+        raise error.with_hint(
+            f"--offline lists the models as they were {_age(cached, now)} ago"
+        ) from None
     if kept and kept.outranks(base_url):
         messages.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
     else:
@@ -134,10 +136,16 @@ class _Fetcher:
 
     def __init__(self, settings: Settings, messages: Messages) -> None:
         self.is_complete = True
+        from clinecli.transport.client import Transport
+        from clinecli.transport.deadline import Deadline
+
         self._settings = settings
         self._messages = messages
-        self._end = time.monotonic() + settings.timeout
         self._key = _key(settings, messages)
+        self._transport = Transport(settings, os.environ)
+        self._deadline = Deadline(settings.timeout)
+        self._kept: Connection | EarlyConnection | None
+        self._kept = self._transport.connect_early(self._deadline)
 
     def models(self) -> list[Model]:
         """The merged list. Raises `ClinecliError`."""
@@ -148,66 +156,78 @@ class _Fetcher:
 
     def _fetch(self) -> list[Model]:
         try:
-            listed = self._get(CLINE_PATH)
+            listed = self._get(CLINE_MODELS)
         except RejectedError as error:
             if error.http_status != 404:
                 raise
         else:
             return merge(listed, self._recommended())
         try:
-            return merge(self._get(OPENAI_PATH))
+            return merge(self._get(OPENAI_MODELS))
         except RejectedError as error:
-            if error.http_status == 404:
-                error.hint = (
-                    f"check the base URL: {self._settings.base_url} lists its models neither "
-                    f"at {CLINE_PATH} nor at {OPENAI_PATH}"
-                )
-            raise
+            if error.http_status != 404:
+                raise
+            hint = (
+                f"check the base URL: {self._settings.base_url} lists its models neither "
+                f"at {CLINE_MODELS} nor at {OPENAI_MODELS}"
+            )
+            raise error.but(hints=(hint,)) from None
 
     def _recommended(self) -> bytes:
         try:
-            return self._get(RECOMMENDED_PATH, RECOMMENDED_SECONDS, retries=0)
+            return self._get(RECOMMENDED_MODELS, RECOMMENDED_SECONDS, retries=0)
         except ClinecliError as error:
             if error.http_status != 404:
                 self.is_complete = False
-                self._messages.note(f"without the recommended models: {error.message}")
+                self._messages.note(f"without the recommended models: {error.text}")
             return b"{}"
 
     def _get(self, path: str, seconds: float | None = None, retries: int | None = None) -> bytes:
         """A list, with the key where there is one and it is not refused."""
-        settings = self._settings
-        if retries is not None:
-            settings = settings._replace(retries=retries)
+        deadline = self._deadline.within(seconds)
         try:
-            return self._send(path, settings, seconds)
+            return self._send(path, deadline, retries)
         except AuthError as error:
             if not self._key:
                 raise _key_wanted(error) from None
             refused = error
         key, self._key = self._key, None
         try:
-            body = self._send(path, settings, seconds)
+            body = self._send(path, deadline, retries)
         except AuthError:
             raise refused from None
         except ClinecliError:
             self._key = key
             raise
-        self._messages.note(f"listed without the key: {refused.message}")
+        self._messages.note(f"listed without the key: {refused.text}")
         return body
 
-    def _send(self, path: str, settings: Settings, seconds: float | None) -> bytes:
-        from clinecli.transport.client import Client
+    def _send(self, path: str, deadline: Deadline, retries: int | None) -> bytes:
+        from clinecli.transport.client import Call
+        from clinecli.transport.replies import json_document
+        from clinecli.transport.retry import RetryPolicy
 
-        left = max(self._end - time.monotonic(), 0.001)
-        with Client(
-            settings._replace(timeout=left if seconds is None else min(left, seconds)),
-            self._key,
-            os.environ,
-            note=self._note,
-            detail=self._messages.detail,
-        ) as client:
-            self._messages.start_progress(_WAITING)
-            return client.get(path)
+        call = Call(
+            "GET",
+            path,
+            deadline,
+            key=self._key,
+            idle=self._settings.idle_timeout,
+            log=self._messages.detail,
+        )
+        allowed = self._settings.retries if retries is None else retries
+        policy = RetryPolicy(allowed, deadline, self._note)
+        self._messages.start_progress(_WAITING)
+        attempt = 1
+        while True:
+            kept, self._kept = self._kept, None
+            try:
+                with self._transport.send(call, kept) as answer:
+                    body = json_document(answer)
+                self._kept = answer.kept
+                return body
+            except ClinecliError as error:
+                attempt = policy.again(error, attempt)
 
     def _note(self, text: str) -> None:
         self._messages.note(text)
@@ -225,10 +245,7 @@ def _key(settings: Settings, messages: Messages) -> Secret | None:
 
 
 def _key_wanted(error: AuthError) -> AuthError:
-    return AuthError(
-        f"there is no API key, and the server lists no models without one: {error.message}",
-        hint=KEY_HINT,
-        http_status=error.http_status,
-        code=error.code,
-        request_id=error.request_id,
+    return error.but(
+        message="there is no API key, and the server lists no models without one: " + error.message,
+        hints=(KEY_HINT,),
     )

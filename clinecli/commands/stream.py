@@ -2,47 +2,109 @@
 
 from __future__ import annotations
 
-from clinecli.chat.codec import Event
-from clinecli.commands._chat import Session
-from clinecli.errors import ExitStatus
+from clinecli.chat.reply import Event, Reply
+from clinecli.commands._chat import (
+    Opened,
+    Prepared,
+    failure_of,
+    finish,
+    opened,
+    prepare,
+    preview,
+    renderer,
+    show_usage,
+)
+from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options import ChatOptions
+from clinecli.streams.files import FileSink
+from clinecli.streams.stdio import STDERR, Messages, StdoutSink, is_terminal
+from clinecli.text import TextRenderer
 
 
 def run(options: ChatOptions) -> int:
     """Print the deltas of one streamed reply. Raises `ClinecliError`, partial output kept."""
-    session = Session(options, stream=True)
-    if session.preview():
+    network = options.network
+    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    prepared = prepare(options, messages, stream=True)
+    if preview(prepared):
         return ExitStatus.OK
-    with session.open() as client:
-        reply, sink, messages = session.reply, session.sink, session.messages
-        renderer = session.renderer()
-        thinking = session.reasoning_renderer() if options.reasoning else None
-
-        def consume(events: list[Event]) -> None:
-            text: list[str] = []
-            for raw, delta, done in events:
-                reply.done = reply.done or done
-                reply.add(delta)
-                if thinking and delta.reasoning:
-                    messages.data(thinking.render(delta.reasoning))
-                if options.json:
-                    sink.write(raw + b"\n" if raw else b"")
-                elif delta.text:
-                    text.append(delta.text)
-            sink.write(renderer.render("".join(text)))
-            if sink.started:
-                messages.stop_progress()
-            sink.flush()
-
-        def may_retry() -> bool:
-            shown = sink.started or reply.has_text or (thinking and reply.has_reasoning)
-            return not shown
-
+    with opened(prepared, messages) as ready:
+        replies: list[Reply] = []
         try:
-            client.stream(session.request, consume, may_retry)
-        finally:
-            if thinking:
-                messages.data(thinking.finish())
-            sink.write(renderer.finish())
-        session.finish()
+            _answer(prepared, ready, replies, messages)
+        except ClinecliError:
+            ready.sink.flush()
+            if any(reply.usage for reply in replies):
+                show_usage(prepared, ready, replies, messages)
+            raise
+        finish(prepared, ready, replies, messages)
     return ExitStatus.OK
+
+
+def _answer(prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages) -> None:
+    """Print a reply as it comes; every reply on the way, which is paid for, goes to `replies`.
+
+    Raises `ClinecliError`. Once anything was shown, nothing is tried again.
+    """
+    from clinecli.transport.replies import reply_events
+
+    options = prepared.options
+    attempt = 1
+    while True:
+        reply = Reply(keep_text=bool(options.schema or options.thread))
+        replies.append(reply)
+        printer = _Printer(options, ready.sink, messages)
+        try:
+            try:
+                with ready.send(attempt) as answer:
+                    for events in reply_events(answer):
+                        for event in events:
+                            reply.add(event)
+                        printer.show(events)
+            finally:
+                printer.finish()
+            failure = failure_of(prepared, reply)
+            if failure:
+                raise failure.but(request_id=answer.request_id)
+            return
+        except ClinecliError as error:
+            if ready.sink.started or printer.has_shown:
+                raise
+            attempt = ready.policy.again(error, attempt)
+
+
+class _Printer:
+    """Puts the events of one attempt where they were asked for."""
+
+    def __init__(
+        self, options: ChatOptions, sink: StdoutSink | FileSink, messages: Messages
+    ) -> None:
+        self.has_shown = False
+        self._json = options.json
+        self._sink = sink
+        self._messages = messages
+        self._text = renderer(sink)
+        self._reasoning = TextRenderer(terminal=is_terminal(STDERR)) if options.reasoning else None
+
+    def show(self, events: list[Event]) -> None:
+        """Write what one read of the network completed, before the next one may block."""
+        if self._reasoning:
+            for event in events:
+                if event.delta.reasoning:
+                    self.has_shown = True
+                    self._messages.data(self._reasoning.render(event.delta.reasoning))
+        if self._json:
+            self._sink.write(b"".join([event.raw + b"\n" for event in events if event.raw]))
+        else:
+            text = "".join([event.delta.text for event in events])
+            self.has_shown = self.has_shown or bool(text)
+            self._sink.write(self._text.render(text))
+        if self._sink.started:
+            self._messages.stop_progress()
+        self._sink.flush()
+
+    def finish(self) -> None:
+        """Write what is held back, and the end of the line."""
+        if self._reasoning:
+            self._messages.data(self._reasoning.finish())
+        self._sink.write(self._text.finish())

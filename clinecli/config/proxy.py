@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from clinecli.config.base_url import BaseUrl, is_loopback
 from clinecli.config.secret import Secret
-from clinecli.config.settings import BaseUrl, is_loopback
-from clinecli.errors import ConfigError, ConnectionFailed
+from clinecli.errors import Code, ConfigError, ConnectionFailed, Retry
 
 PORTS = {"http": 80, "https": 443}
+# What messages call the setting, beside flags and variables.
+CONFIG_PROXY = "proxy of the config file"
 
 
 class Proxy(NamedTuple):
@@ -32,6 +34,23 @@ class Proxy(NamedTuple):
         return f"{self.scheme}://{host}:{self.port}"
 
 
+def proxy_token(proxy: Proxy) -> str:
+    """The form in which credentials are sent: Basic (RFC 7617), in UTF-8. Empty without any."""
+    if proxy.username is None:
+        return ""
+    from base64 import b64encode
+
+    password = proxy.password.reveal() if proxy.password else ""
+    return b64encode(f"{proxy.username}:{password}".encode("utf-8", "surrogateescape")).decode()
+
+
+def proxy_secrets(proxy: Proxy | None) -> tuple[Secret, ...]:
+    """What of a proxy's credentials must not be shown, in the forms in which it is sent them."""
+    if proxy is None or not proxy.password:
+        return ()
+    return proxy.password, Secret(proxy_token(proxy))
+
+
 def choose_proxy(
     base_url: BaseUrl, flag: str | None, environ: Mapping[str, str], config: str | None = None
 ) -> Proxy | None:
@@ -46,7 +65,7 @@ def choose_proxy(
         found = parse_proxy(flag, "--proxy") if flag.strip() else None
     elif not bypassed(base_url.host, base_url.port, no_proxy(environ)[1]):
         candidates = [*proxy_variables(base_url.scheme, environ)]
-        candidates += [("proxy of the config file", config)] if config else []
+        candidates += [(CONFIG_PROXY, config)] if config else []
         found = parse_proxy(candidates[0][1], candidates[0][0]) if candidates else None
     if found and base_url.scheme == "http" and not is_loopback(found.host):
         raise ConfigError(
@@ -99,13 +118,17 @@ def parse_proxy(text: str, source: str) -> Proxy:
         host = None
     if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
         raise ConnectionFailed(
-            f"the proxy URL from {source} is malformed", hint=hint, retry_limit=0
+            f"the proxy URL from {source} is malformed",
+            hint=hint,
+            code=Code.PROXY,
+            retry=Retry.NEVER,
         )
     if parts.scheme not in PORTS:
         raise ConnectionFailed(
             f"the proxy from {source} speaks {parts.scheme}, which is not supported",
             hint=f"{hint}: only HTTP and HTTPS proxies work",
-            retry_limit=0,
+            code=Code.PROXY,
+            retry=Retry.NEVER,
         )
     return Proxy(
         parts.scheme,

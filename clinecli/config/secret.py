@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from clinecli.errors import ConfigError
 
 KEY_HINT = "set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys"
 _SHORT_SECRET = 8
-_TOLD = 4
 
 
 class Secret:
@@ -38,22 +38,56 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
-def redact(text: str, secret: Secret) -> str:
-    """`text`, which may come from a server, without the secret or a beginning of it.
+class Redactor:
+    """Takes secrets out of text that comes from a server or a proxy; calling it returns the text
+    without them.
 
-    Messages are cut to a length, and the cut may stand within the secret. A short secret, such
-    as the dummy key of a local server, counts only as a word of its own.
+    It knows each secret as it is, in any case, and as it may be spelled on the way: URL-encoded,
+    base64 (with what may stand before it), escaped for HTML or JSON. A short secret, such as the
+    dummy key of a local server, counts only as a word of its own. Use it before a text is cut.
     """
-    value = secret.reveal()
+
+    __slots__ = ("_pattern", "_secrets")
+
+    def __init__(self, secrets: tuple[Secret, ...] = ()) -> None:
+        self._secrets = secrets
+        self._pattern: re.Pattern[str] | None = None
+
+    def __call__(self, text: str) -> str:
+        if not text or not self._secrets:
+            return text
+        if self._pattern is None:
+            # Not before there is text: most calls go well, and show none.
+            values = [secret.reveal() for secret in self._secrets]
+            found = {word for value in values if value for word in _spellings(value)}
+            words = sorted(found, key=len, reverse=True)
+            self._pattern = re.compile("|".join(words) or r"(?!)", re.IGNORECASE)
+        return self._pattern.sub("[key]", text)
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """Patterns for the ways in which a server may quote a secret."""
     if len(value) < _SHORT_SECRET:
-        return re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", "[key]", text)
-    text = text.replace(value, "[key]")
-    for length in range(len(value) - 1, _TOLD - 1, -1):
-        if f"{value[:length]}…" in text:
-            text = text.replace(f"{value[:length]}…", "[key]…")
-        if text.endswith(value[:length]):
-            text = text[:-length] + "[key]"
-    return text
+        yield rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
+        return
+    import html
+    import json
+    from base64 import b64encode
+    from urllib.parse import quote
+
+    raw = value.encode("utf-8", "surrogateescape")
+    words = {value, quote(raw, safe=""), html.escape(value), json.dumps(value)[1:-1]}
+    for before in range(3):
+        # Base64 packs three bytes into four characters: where the secret begins among them
+        # decides its spelling, and the characters that it shares with its neighbours are left out.
+        first = (4 * before + 2) // 3
+        encoded = b64encode(b"." * before + raw).decode().rstrip("=")
+        last = len(encoded) - (1 if (before + len(raw)) % 3 else 0)
+        words |= {encoded[first:last], encoded[first:last].translate(_URL_SAFE)}
+    yield from map(re.escape, words)
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 def parse_key(text: str, source: str) -> Secret:

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from clinecli.chat.codec import json_body
+from clinecli.chat.endpoints import ACCOUNT, CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
 from clinecli.doctor.api import (
-    ACCOUNT_PATH,
     ask_nothing,
     chat_failure,
     elsewhere,
@@ -26,7 +26,7 @@ from clinecli.errors import (
     RejectedError,
 )
 from clinecli.jsontext import loads
-from clinecli.models.catalogue import CLINE_PATH, OPENAI_PATH, RECOMMENDED_PATH, merge
+from clinecli.models.catalogue import merge
 
 # The API counts in micro-dollars.
 _DOLLAR = 1_000_000
@@ -40,14 +40,14 @@ NO_ACCOUNTS = "this server has no account endpoints (it is another OpenAI-compat
 def auth(context: Context) -> Outcome:
     """The account of the key."""
     try:
-        answer = context.client().probe("GET", ACCOUNT_PATH)
+        answer = context.probe(context.call("GET", ACCOUNT))
     except ClinecliError as error:
         if context.is_late:
             raise
         return _doubtful(context, error)
     if answer.failure:
         return _doubtful(context, answer.failure, page=is_page(answer))
-    account = loads(json_body(answer.body, ""))
+    account = loads(json_body(answer.body))
     if not isinstance(account, dict) or not isinstance(account.get("id"), str | int):
         hint = "check the base URL, or ask for a reply with --live"
         return _doubtful(context, IncompleteError("the account is in an unknown shape", hint=hint))
@@ -66,12 +66,12 @@ def _doubtful(context: Context, error: ClinecliError, *, page: bool = False) -> 
         context.account_error = word
     missing = error.http_status == 404
     if missing and word and word.http_status in {404, 405} and not _has_models(context):
-        return failed(elsewhere(context, word), f"GET {ACCOUNT_PATH}: HTTP 404")
+        return failed(elsewhere(context, word), f"GET {ACCOUNT}: HTTP 404")
     told = error.http_status is not None or isinstance(error, IncompleteError)
     if missing or (told and not context.is_guarded and not isinstance(error, CreditError)):
         context.has_accounts = False
         return skip(NO_ACCOUNTS)
-    return warn(f"could not verify the key: {error.message}", remedy=error.hint)
+    return warn(f"could not verify the key: {error.text}", remedy=error.hint)
 
 
 def _word(context: Context, *, page: bool) -> tuple[ClinecliError | None, bool]:
@@ -94,7 +94,7 @@ def _rejected(context: Context, error: ClinecliError | None, *, page: bool) -> O
         return failed(error or AuthError("the key is refused"), source)
     return failed(
         AuthError(
-            f"a proxy or gateway refuses, with the key and without: {error.message}",
+            f"a proxy or gateway refuses, with the key and without: {error.text}",
             hint="it is not the key: ask who runs the gateway, or check base URL and proxy",
             http_status=error.http_status,
         ),
@@ -131,13 +131,13 @@ def credit(context: Context) -> Outcome:
     kind, owner = ("organizations", organization) if organization else ("users", "")
     path = f"/{kind}/{quote(str(owner or context.account['id']), safe='')}/balance"
     try:
-        balance = _balance(context.client().get(path))
+        balance = _balance(context.get(path))
     except CreditError:
         raise
     except ClinecliError as error:
         if context.is_late:
             raise
-        return skip(f"the balance {whose} is not to be had: {error.message}")
+        return skip(f"the balance {whose} is not to be had: {error.text}")
     if balance is None:
         return skip(f"the balance {whose} is not to be had: it is no number")
     return _judged(context, balance / _DOLLAR, whose)
@@ -177,7 +177,7 @@ def model(context: Context) -> Outcome:
     try:
         known, is_complete = _catalogue(context, wanted)
     except ClinecliError as error:
-        return skip(f"the catalogue is not to be had: {error.message}")
+        return skip(f"the catalogue is not to be had: {error.text}")
     if not known:
         return skip("the catalogue is empty")
     if wanted in known:
@@ -217,16 +217,16 @@ def _catalogue(context: Context, wanted: str) -> tuple[list[str], bool]:
     """The ids that the server lists, and whether they are all that it serves. Other
     OpenAI-compatible servers promise no such thing."""
     try:
-        listed = _get(context, CLINE_PATH)
+        listed = _get(context, CLINE_MODELS)
     except RejectedError as error:
         if error.http_status != 404:
             raise
-        return [entry.id for entry in merge(_get(context, OPENAI_PATH))], False
+        return [entry.id for entry in merge(_get(context, OPENAI_MODELS))], False
     known = [entry.id for entry in merge(listed)]
     if wanted in known:
         return known, True
     try:
-        recommended = _get(context, RECOMMENDED_PATH)
+        recommended = _get(context, RECOMMENDED_MODELS)
     except ClinecliError as error:
         return known, error.http_status == 404
     return [entry.id for entry in merge(listed, recommended)], True
@@ -235,9 +235,9 @@ def _catalogue(context: Context, wanted: str) -> tuple[list[str], bool]:
 def _get(context: Context, path: str) -> bytes:
     """A list, without the key where the server does not take it there."""
     try:
-        return context.client().get(path)
+        return context.get(path)
     except AuthError:
-        return context.client().get(path, with_key=False)
+        return context.get(path, with_key=False)
 
 
 def _is_refused(context: Context, *, is_complete: bool) -> bool:
@@ -249,5 +249,5 @@ def _is_refused(context: Context, *, is_complete: bool) -> bool:
         return False
     if not isinstance(failure, RejectedError):
         return False
-    missing = failure.http_status == 404 or failure.code == "model_not_found"
+    missing = failure.http_status == 404 or failure.server_code == "model_not_found"
     return missing or (is_complete and failure.http_status in {400, 422})

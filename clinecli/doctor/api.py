@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from clinecli.chat.api_errors import describe_body, not_the_api
+from clinecli.chat.api_errors import Origin, describe_body, not_the_api
 from clinecli.chat.codec import decode_body
-from clinecli.config.settings import API_PATH
+from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
+from clinecli.config.base_url import API_PATH
 from clinecli.doctor.check import Outcome, failed, ok, skip, warn
-from clinecli.doctor.context import Context
+from clinecli.doctor.context import Context, Probe
 from clinecli.doctor.net import name_proxy
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    Code,
     ConnectionFailed,
     CreditError,
     RejectedError,
@@ -20,26 +20,20 @@ from clinecli.errors import (
     TransientError,
 )
 from clinecli.jsontext import dumps
-from clinecli.models.catalogue import OPENAI_PATH
 
-if TYPE_CHECKING:
-    from clinecli.transport.client import Answer
-
-ACCOUNT_PATH = "/users/me"
-CHAT_PATH = "/chat/completions"
 _CLOCK_SECONDS = 120.0
 
 
 def http(context: Context) -> Outcome:
     """Whether the API answers, asked without the key."""
     try:
-        answer = context.client().probe("GET", ACCOUNT_PATH, with_key=False)
+        answer = context.probe(context.call("GET", ACCOUNT, with_key=False))
     except TransientError as error:
         return failed(_silence(context, error))
     except (TlsError, ConnectionFailed) as error:
         # Over http://, nobody but the proxy is connected to.
         if context.settings.base_url.scheme == "http":
-            name_proxy(context, error)
+            return failed(name_proxy(context, error))
         return failed(error)
     context.date_header, context.date_seen = answer.headers.get("date"), context.now()
     is_refusal = isinstance(answer.failure, AuthError)
@@ -52,7 +46,7 @@ def http(context: Context) -> Outcome:
     if wrong:
         return failed(
             elsewhere(context, wrong),
-            f"GET {ACCOUNT_PATH}: HTTP {answer.status} after {latency}",
+            f"GET {ACCOUNT}: HTTP {answer.status} after {latency}",
         )
     return ok(f"answers within {latency} (HTTP {answer.status} without a key)")
 
@@ -60,14 +54,13 @@ def http(context: Context) -> Outcome:
 def elsewhere(context: Context, wrong: ClinecliError) -> ClinecliError:
     """A server that has nothing of the API, in terms of the base URL; a proxy by its name."""
     if wrong.http_status == 407 and context.proxy:
-        name_proxy(context, wrong)
-        return wrong
+        return name_proxy(context, wrong)
     if wrong.http_status not in {404, 405}:
         return wrong
     base_url, source = context.settings.base_url, context.settings.base_url_source
     hint = f"check the base URL (from {source}): "
-    if base_url.path.endswith(CHAT_PATH):
-        hint += f"it ends before {CHAT_PATH}"
+    if base_url.path.endswith(CHAT):
+        hint += f"it ends before {CHAT}"
     else:
         hint += f"an empty path means {API_PATH}, any other is used as it is"
     return RejectedError(
@@ -77,7 +70,7 @@ def elsewhere(context: Context, wrong: ClinecliError) -> ClinecliError:
 
 def _silence(context: Context, error: TransientError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
-    if error.code != "timeout":
+    if error.code is not Code.TIMEOUT:
         return error
     return TransientError(
         f"{context.hop.name} accepts connections but does not answer",
@@ -86,7 +79,7 @@ def _silence(context: Context, error: TransientError) -> ClinecliError:
     )
 
 
-def _wrong(answer: Answer) -> ClinecliError | None:
+def _wrong(answer: Probe) -> ClinecliError | None:
     """What may be wrong with an answer to a GET without a key. The refusal of a missing key is
     what the API gives; a success is not, whatever its shape."""
     if isinstance(answer.failure, AuthError | CreditError):
@@ -115,7 +108,7 @@ def second_opinion(context: Context, wrong: ClinecliError) -> ClinecliError | No
 
 def lists_models(context: Context, *, with_key: bool) -> bool:
     """Whether the server has the list of models of an OpenAI-compatible server."""
-    failure = context.client().probe("GET", OPENAI_PATH, with_key=with_key).failure
+    failure = context.probe(context.call("GET", OPENAI_MODELS, with_key=with_key)).failure
     return failure is None or isinstance(failure, AuthError)
 
 
@@ -129,7 +122,7 @@ def wanted_model(context: Context) -> str:
     return named if isinstance(named, str) else context.settings.model
 
 
-def ask_nothing(context: Context, *, with_key: bool) -> Answer:
+def ask_nothing(context: Context, *, with_key: bool) -> Probe:
     """What the chat endpoint answers to a request without a message: nothing can be billed for
     it. It is sent once. Raises `ClinecliError`."""
     answers = context.chat_answers
@@ -137,8 +130,9 @@ def ask_nothing(context: Context, *, with_key: bool) -> Answer:
         body = dumps({"model": wanted_model(context), "messages": [], "stream": False})
         try:
             # With the key, it stands for what `ask` sends, and may wait as long.
-            client = context.client(context.left() if with_key else None)
-            answers[with_key] = client.probe("POST", CHAT_PATH, body, with_key=with_key)
+            seconds = context.left() if with_key else None
+            call = context.call("POST", CHAT, body, with_key=with_key, seconds=seconds)
+            answers[with_key] = context.probe(call)
         except ClinecliError as error:
             answers[with_key] = error
     answer = answers[with_key]
@@ -147,27 +141,27 @@ def ask_nothing(context: Context, *, with_key: bool) -> Answer:
     return answer
 
 
-def chat_failure(answer: Answer) -> ClinecliError | None:
+def chat_failure(answer: Probe) -> ClinecliError | None:
     """What `ask` would end with, by the answer to a request without a message. That it is refused
     for its form is right."""
     failure = answer.failure
     if failure is None:
         return _no_reply(answer)
     is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
-    if is_refusal and failure.code != "model_not_found" and not is_page(answer):
+    if is_refusal and failure.server_code != "model_not_found" and not is_page(answer):
         return None
     return failure
 
 
-def is_page(answer: Answer) -> bool:
+def is_page(answer: Probe) -> bool:
     """Whether it is meant for a browser, as of a gateway or a portal."""
     return "HTML" in describe_body(answer.body, answer.headers.get("content-type", ""))
 
 
-def _no_reply(answer: Answer) -> ClinecliError | None:
+def _no_reply(answer: Probe) -> ClinecliError | None:
     """What is wrong with a success: nothing when it is the reply of a model."""
     try:
-        decode_body(answer.body, answer.headers.get("content-type", ""))
+        decode_body(answer.body, Origin(answer.headers.get("content-type", "")))
     except ClinecliError as error:
         return error
     return None

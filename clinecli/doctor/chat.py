@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import time
 
-from clinecli.chat.codec import Event
+from clinecli.chat.endpoints import CHAT
 from clinecli.chat.render import usage_line
-from clinecli.chat.reply import ChatRequest, Reply
-from clinecli.doctor.api import CHAT_PATH, ask_nothing, chat_failure
+from clinecli.chat.reply import ChatRequest, Event, Reply
+from clinecli.doctor.api import ask_nothing, chat_failure
 from clinecli.doctor.check import Outcome, failed, ok
 from clinecli.doctor.context import Context
 from clinecli.doctor.report import NOT_LIVE
-from clinecli.errors import ClinecliError, TransientError
+from clinecli.errors import ClinecliError, Code
 
 # No cap on the reply: a model that reasons first would spend it on that, and `ask` sets none.
 PROMPT = "Reply with the single word: OK"
@@ -26,12 +26,17 @@ def chat(context: Context) -> Outcome:
     probe = _Probe(reply)
     request = context.request or _minimal(context)
     try:
-        context.client(context.left()).stream(request, probe.consume, lambda: False)
-    except TransientError as error:
-        if error.code == "timeout":
-            error.hint = "the model is slow or stuck: raise --timeout, or set CLINE_MODEL"
-        return failed(error, *probe.details())
+        from clinecli.transport.replies import reply_events
+
+        body = request.encode(stream=True)
+        call = context.call("POST", CHAT, body, seconds=context.left())
+        with context.transport.send(call) as answer:
+            for events in reply_events(answer):
+                probe.take(events)
     except ClinecliError as error:
+        if error.code is Code.TIMEOUT:
+            slow = "the model is slow or stuck: raise --timeout, or set CLINE_MODEL"
+            return failed(error.but(hints=(slow,)), *probe.details())
         return failed(error, *probe.details())
     failure = reply.failure(limits_tokens=request.limits_tokens)
     if failure:
@@ -47,7 +52,7 @@ def _free(context: Context) -> Outcome:
     answer = ask_nothing(context, with_key=True)
     failure = chat_failure(answer)
     if failure:
-        return failed(failure, f"POST {CHAT_PATH} without a message: HTTP {answer.status}")
+        return failed(failure, f"POST {CHAT} without a message: HTTP {answer.status}")
     if answer.failure:
         return ok(f"refuses a request without a message, as it should; {NOT_LIVE}")
     return ok(f"answers a request without a message; {NOT_LIVE}")
@@ -75,12 +80,10 @@ class _Probe:
         """Since the request."""
         return time.monotonic() - self._started
 
-    def consume(self, events: list[Event]) -> None:
+    def take(self, events: list[Event]) -> None:
         """Take in what one read of the network completed."""
         for event in events:
-            reply = self._reply
-            reply.done = reply.done or event.done
-            reply.add(event.delta)
+            self._reply.add(event)
             if self.first is None and (event.delta.text or event.delta.reasoning):
                 self.first = self.seconds()
 
@@ -90,5 +93,5 @@ class _Probe:
         mark = "seen" if reply.done else "missing"
         said = [f"finish_reason {reply.finish_reason or 'missing'}, end mark [DONE] {mark}"]
         if reply.usage:
-            said.append(f"usage: {usage_line(reply, self.seconds())}")
+            said.append(f"usage: {usage_line([reply], self.seconds())}")
         return said

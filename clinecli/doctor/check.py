@@ -75,7 +75,7 @@ def skip(summary: str, *details: str) -> Outcome:
 
 def failed(error: ClinecliError, *details: str, remedy: str = "") -> Outcome:
     """What `ask` would end with, and what is known beyond its message."""
-    return Outcome("fail", error.message, details, remedy or error.hint, error.status)
+    return Outcome("fail", error.text, details, remedy or error.hint, error.status)
 
 
 def verdict(results: Sequence[Result], *, strict: bool) -> Verdict:

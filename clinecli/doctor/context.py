@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.config.secret import Secret, redact
+from clinecli.config.secret import Redactor, Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options import DoctorOptions
@@ -17,11 +17,24 @@ if TYPE_CHECKING:
     from clinecli.chat.reply import ChatRequest
     from clinecli.config.keys import Key
     from clinecli.config.proxy import Proxy
-    from clinecli.transport.client import Answer, Client
-    from clinecli.transport.dial import Deadline, Hop
+    from clinecli.transport.client import Call, Transport
+    from clinecli.transport.deadline import Deadline
+    from clinecli.transport.exchange import Connection
+    from clinecli.transport.route import Hop
 
 STAGE_SECONDS = 3.0
 TOTAL_SECONDS = 15.0
+
+
+class Probe(NamedTuple):
+    """What a server answers, whatever its status. `failure` is what `ask` would raise for it,
+    `seconds` the time until its head was there."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    failure: ClinecliError | None
 
 
 class Context:
@@ -41,7 +54,7 @@ class Context:
     is_guarded: bool
     is_barred: bool
     # Answers to a request without a message, by whether it had the key.
-    chat_answers: dict[bool, Answer | ClinecliError]
+    chat_answers: dict[bool, Probe | ClinecliError]
 
     def __init__(
         self,
@@ -62,7 +75,7 @@ class Context:
         self.is_guarded = self.is_barred = False
         self.chat_answers = {}
         self._deadline: Deadline | None = None
-        self._client: Client | None = None
+        self._kept: Connection | None = None
 
     @property
     def request(self) -> ChatRequest | None:
@@ -83,13 +96,19 @@ class Context:
             return error
 
     def _composed(self, name: str) -> ChatRequest:
-        from clinecli.chat.compose import compose
+        from clinecli.chat.compose import Defaults, Inputs, Named, compose
         from clinecli.options import ChatOptions
+        from clinecli.streams.files import read_text
 
-        model = self.options.model
-        options = ChatOptions(network=self.options.network, request=name, model=model)
-        stdin = self.stdin if name == "-" else b""
-        return compose(options, self.settings, stdin, stream=False).request
+        settings = self.settings
+        options = ChatOptions(network=self.options.network, request=name, model=self.options.model)
+        inputs = (
+            Inputs(stdin=self.stdin)
+            if name == "-"
+            else Inputs(request=Named(name, read_text(name)))
+        )
+        defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
+        return compose(options, inputs, defaults, stream=False).request
 
     @cached_property
     def stdin(self) -> bytes:
@@ -121,7 +140,7 @@ class Context:
         The time begins with the first call: a slow key command takes nothing from the network.
         """
         if self._deadline is None:
-            from clinecli.transport.dial import Deadline
+            from clinecli.transport.deadline import Deadline
 
             self._deadline = Deadline(self.total)
         return self._deadline.bound(seconds)
@@ -135,33 +154,69 @@ class Context:
         """Seconds for the next step of setting up a connection. Raises `TransientError`."""
         return self.left(self.connect_seconds)
 
-    def client(self, seconds: float | None = None) -> Client:
-        """The client that the API checks share, with `seconds` for the next call: a stage, or
-        what is left when that is less. Raises `ClinecliError`."""
-        if self._client is None:
-            from clinecli.transport.client import Client
+    @cached_property
+    def transport(self) -> Transport:
+        """How the API is reached, with doctor's patience. Raises `ClinecliError`."""
+        from clinecli.transport.client import Transport
 
-            self._client = Client(
-                self.client_settings(),
-                self.key.secret if self.key else None,
-                self.environ,
-                detail=self.messages.detail,
-            )
+        settings = self.settings._replace(connect_timeout=self.connect_seconds)
+        return Transport(settings, self.environ)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        with_key: bool = True,
+        seconds: float | None = None,
+    ) -> Call:
+        """A request within `seconds`: a stage, or what is left when that is less.
+
+        Raises `TransientError` when no time is left.
+        """
+        from clinecli.transport.client import JSON, Call
+        from clinecli.transport.deadline import Deadline
+
         stage = max(STAGE_SECONDS, self.connect_seconds)
-        self._client.timeout = self.left(stage if seconds is None else seconds)
-        return self._client
+        return Call(
+            method,
+            path,
+            Deadline(self.left(stage if seconds is None else seconds)),
+            body=body,
+            headers=JSON if body else (),
+            key=self.key.secret if self.key and with_key else None,
+            log=self.messages.detail,
+        )
 
-    def client_settings(self) -> Settings:
-        """The settings of `ask`, but for patience."""
-        return self.settings._replace(connect_timeout=self.connect_seconds, retries=0)
+    def probe(self, call: Call) -> Probe:
+        """One exchange, tried once, whatever its status. Raises `ClinecliError` when there is no
+        whole answer."""
+        from clinecli.transport.replies import failure_of
+
+        kept, self._kept = self._kept, None
+        started = time.monotonic()
+        with self.transport.send(call, kept) as answer:
+            seconds = time.monotonic() - started
+            body = answer.body()
+        self._kept = answer.kept
+        failure = failure_of(answer, body)
+        return Probe(answer.status, answer.headers, body, seconds, failure)
+
+    def get(self, path: str, *, with_key: bool = True) -> bytes:
+        """The JSON of a GET. Raises `ClinecliError`."""
+        from clinecli.chat.codec import json_body
+
+        probe = self.probe(self.call("GET", path, with_key=with_key))
+        if probe.failure:
+            raise probe.failure
+        return json_body(probe.body)
 
     def close(self) -> None:
         """Close what is open."""
-        if self._client:
-            self._client.__exit__()
+        if self._kept:
+            self._kept.close()
 
     def redacted(self, text: str) -> str:
         """`text` without a secret, which a server may have quoted."""
-        for secret in self.secrets:
-            text = redact(text, secret)
-        return text
+        return Redactor(tuple(self.secrets))(text)

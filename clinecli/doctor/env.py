@@ -7,11 +7,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinecli.config.proxy import bypassed, choose_proxy, no_proxy, parse_proxy, proxy_variables
+from clinecli.config.proxy import (
+    bypassed,
+    choose_proxy,
+    no_proxy,
+    parse_proxy,
+    proxy_secrets,
+    proxy_variables,
+)
 from clinecli.doctor.check import Outcome, failed, ok, skip, warn
 from clinecli.doctor.context import Context
 from clinecli.errors import ClinecliError
-from clinecli.transport.dial import first_hop
+from clinecli.transport.route import Route
 from clinecli.transport.tls import has_system_store, trust
 
 # Variables by which other tools are told what to trust, and which mean nothing here.
@@ -39,9 +46,8 @@ def proxy(context: Context) -> Outcome:
     except ClinecliError as error:
         return failed(error, *details)
     context.proxy = chosen
-    context.hop = first_hop(base_url, chosen)
-    if chosen and chosen.password:
-        context.secrets.append(chosen.password)
+    context.hop = Route(base_url, chosen).hop
+    context.secrets += proxy_secrets(chosen)
     doubts = [*_contradictions(context), *_useless_entries(context)]
     details += _entries_httpx_fails_at(context)
     if chosen:

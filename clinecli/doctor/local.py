@@ -34,13 +34,13 @@ _SHOWN_ABOVE = 12
 
 def runtime(_context: Context) -> Outcome:
     """Versions and platform."""
-    from clinecli.transport.client import HTTPX_VERSION
+    from importlib.metadata import version
 
     python = ".".join(map(str, sys.version_info[:3]))
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     system = os.uname()
     return ok(
-        f"clinecli {__version__}, Python {python}, httpx {HTTPX_VERSION}, {openssl}, "
+        f"clinecli {__version__}, Python {python}, h11 {version('h11')}, {openssl}, "
         f"{system.sysname} {system.machine}",
         f"{system.sysname} is {system.release}",
         f"Python is {sys.executable}",

@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from clinecli.chat.images import MAX_IMAGE_BYTES, image_type
 from clinecli.doctor.check import Outcome, failed, ok, skip, warn
 from clinecli.doctor.context import Context
 from clinecli.errors import RejectedError
 from clinecli.jsontext import Number
-from clinecli.streams.files import MAX_IMAGE_BYTES, image_type
 
 _ROLES = ("system", "user", "assistant", "tool")
 # Not in the API's documentation, but taken by some models of its catalogue.

@@ -11,13 +11,15 @@ from clinecli.doctor.certificate import Certificate, read_certificate
 from clinecli.doctor.check import Outcome, failed, ok, skip, warn
 from clinecli.doctor.context import Context
 from clinecli.doctor.env import FOREIGN_TRUST
-from clinecli.doctor.scout import handshake, tunnel, unverified_certificate
-from clinecli.errors import ClinecliError, ConnectionFailed, TlsError
-from clinecli.transport.dial import Deadline, Hop, connect, resolve
-from clinecli.transport.tls import CLOCK_HINT
+from clinecli.doctor.probes import handshake_with, tunnel, unverified_certificate
+from clinecli.errors import ClinecliError, Code, ConnectionFailed, TlsError
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.dial import connect, resolve
+from clinecli.transport.route import Hop
 
 _FAMILY_SECONDS = 1.0
 _DAYS_LEFT = 7
+_UNKNOWN_CA = {Code.VERIFY_18, Code.VERIFY_19, Code.VERIFY_20, Code.VERIFY_21, Code.VERIFY_85}
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -25,7 +27,7 @@ def dns(context: Context) -> Outcome:
     """Addresses of the first hop: of the proxy where there is one."""
     hop = context.hop
     try:
-        context.addresses = resolve(hop, context.stage())
+        context.addresses = resolve(hop, Deadline(context.stage()))
     except ConnectionFailed as error:
         return failed(error, *_name_servers())
     if context.addresses == [hop.host]:
@@ -55,11 +57,10 @@ def tcp(context: Context) -> Outcome:
     hop, addresses = context.hop, context.addresses
     deadline = Deadline(context.stage())
     try:
-        stream = connect(hop, addresses, deadline.seconds, deadline)
+        connected, peer = connect(hop, addresses, deadline)
     except ConnectionFailed as error:
         return failed(error, f"tried {', '.join(addresses)} on port {hop.port}")
-    peer = str(stream.get_extra_info("server_addr")[0])
-    stream.close()
+    connected.close()
     summary = f"{peer} accepts connections on port {hop.port}"
     other = [address for address in addresses if _version(address) != _version(peer)]
     if not other or deadline.remaining() <= 0:
@@ -68,17 +69,17 @@ def tcp(context: Context) -> Outcome:
     family = f"IPv{_version(other[0])} ({other[0]})"
     if not refusal:
         return ok(summary, f"{family} works too")
-    if addresses[0] in other and refusal.code == "connect_timeout":
+    if addresses[0] in other and refusal.code is Code.CONNECT_TIMEOUT:
         return warn(
             f"{summary}, but {family} does not answer and is tried first",
             remedy=f"repair IPv{_version(other[0])}, or turn it off: every call waits for it",
         )
-    return ok(summary, f"{family} does not work: {refusal.message}")
+    return ok(summary, f"{family} does not work: {refusal.text}")
 
 
 def _refusal(hop: Hop, addresses: list[str], deadline: Deadline) -> ConnectionFailed | None:
     try:
-        connect(hop, addresses[:1], _FAMILY_SECONDS, deadline).close()
+        connect(hop, addresses[:1], deadline.within(_FAMILY_SECONDS))[0].close()
     except ConnectionFailed as error:
         return error
     return None
@@ -93,25 +94,27 @@ def proxy(context: Context) -> Outcome:
     try:
         tunnel(context)
     except (TlsError, ConnectionFailed) as error:
-        name_proxy(context, error)
-        if isinstance(error, ConnectionFailed):
-            raise
-        return _refused(context, error, with_proxy=True)
+        named = name_proxy(context, error)
+        if isinstance(named, TlsError):
+            return _refused(context, named, with_proxy=True)
+        raise named from None
     target = context.settings.base_url
     return ok(f"{context.proxy} lets through to {target.host}:{target.port}")
 
 
-def name_proxy(context: Context, error: ClinecliError) -> None:
-    """Say which proxy an error is about, and what may be wrong with how it is named."""
+def name_proxy(context: Context, error: ClinecliError) -> ClinecliError:
+    """The same error, told of the proxy, and what may be wrong with how it is named."""
     if not context.proxy or context.hop.name in error.message:
-        return
-    error.message = f"{context.hop.name}: {error.message}"
-    untrusted = (error.code or "").startswith("verify_")
+        return error
+    named = error.but(message=f"{context.hop.name}: {error.message}")
+    untrusted = (error.code or "").startswith("verify")
     if context.proxy.scheme == "https" and error.http_status is None and not untrusted:
-        error.hint = (
+        hint = (
             f"is {context.hop.port} the port of the proxy's own TLS? Most proxies speak plain "
             "HTTP: name it with http://"
         )
+        return named.but(hints=(hint,))
+    return named
 
 
 def tls(context: Context) -> Outcome:
@@ -119,7 +122,7 @@ def tls(context: Context) -> Outcome:
     if context.settings.base_url.scheme != "https":
         return skip("not used: http:// has no encryption, and stays on this machine")
     try:
-        protocol, der = handshake(context)
+        protocol, der = handshake_with(context)
     except TlsError as error:
         return _refused(context, error, with_proxy=False)
     certificate = read_certificate(der)
@@ -138,7 +141,7 @@ def tls(context: Context) -> Outcome:
 
 def _refused(context: Context, error: TlsError, *, with_proxy: bool) -> Outcome:
     """A failed handshake, and what there is to see of the certificate."""
-    if not (error.code or "").startswith("verify_"):
+    if not (error.code or "").startswith("verify"):
         return failed(error)
     certificate = None
     with suppress(ClinecliError):
@@ -147,11 +150,11 @@ def _refused(context: Context, error: TlsError, *, with_proxy: bool) -> Outcome:
         return failed(error)
     details = [*_described(certificate)]
     remedy = error.hint
-    if error.hint == CLOCK_HINT:
+    if error.code in {Code.VERIFY_9, Code.VERIFY_10}:
         now = datetime.fromtimestamp(context.now(), UTC)
         details.append(f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC")
-    elif error.hint == TlsError.default_hint:
-        error.message += f": {certificate.issuer}"
+    elif error.code in _UNKNOWN_CA:
+        error = error.but(message=f"{error.message}: {certificate.issuer}")
         foreign = next((name for name in FOREIGN_TRUST if context.environ.get(name)), None)
         if foreign:
             details.append(f"{foreign} is set, which does not count here")

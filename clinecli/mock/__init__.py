@@ -55,7 +55,8 @@ def mock_server(options: MockOptions) -> MockServer:
 
 
 def _reply(given: str | None) -> str | None:
-    from clinecli.streams.files import decode_text, read_text
+    from clinecli.streams.files import read_text
+    from clinecli.text import decode_text
 
     if given is None:
         return None
@@ -66,8 +67,9 @@ def _reply(given: str | None) -> str | None:
 
 
 def _recordings(path: str | None) -> Recordings | None:
+    from clinecli.jsontext import parse_json
     from clinecli.mock.replay import Recordings, read_exchanges
-    from clinecli.streams.files import parse_json, read_text
+    from clinecli.streams.files import read_text
 
     if path is None:
         return None

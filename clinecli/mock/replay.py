@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clinecli.chat.codec import DONE, decode_chunk
+from clinecli.chat.reply import Event as ChatEvent
 from clinecli.chat.reply import Reply
 from clinecli.chat.sse import SSEDecoder
 from clinecli.errors import UsageError
@@ -75,7 +76,7 @@ def fold(body: bytes, delay: float = 0.0) -> Body:
             return Body(data)
         first = first or loads(data)
         error = _error_of(loads(data)) if delta.error else error
-        reply.add(delta)
+        reply.add(ChatEvent(data, delta))
         reasoning.append(delta.reasoning)
     document = _document(reply, "".join(reasoning), first.get("created"), error)
     data = dumps(document)

@@ -26,11 +26,6 @@ _CONTEXT = ("context_length", "context_window", "max_model_len")
 _REASONING = {"reasoning", "include_reasoning", "reasoning_effort"}
 _LARGEST = 10**15
 
-# Below the base URL: the Cline API's lists, and what other OpenAI-compatible servers have.
-CLINE_PATH = "/ai/cline/models"
-RECOMMENDED_PATH = "/ai/cline/recommended-models"
-OPENAI_PATH = "/models"
-
 
 class Model(NamedTuple):
     """One model. Prices are in USD per million tokens; what is not known is None or empty.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import errno
 import fcntl
@@ -14,37 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from clinecli.errors import OutputError, UsageError
-from clinecli.jsontext import dumps, loads_exact
+from clinecli.jsontext import dumps, parse_json
 from clinecli.streams.stdio import ClosedPipe, StdoutSink, is_terminal, write_all
-from clinecli.text import escape_json
+from clinecli.text import decode_text, escape_json
 
-MAX_IMAGE_BYTES = 20 * 1024 * 1024
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
-    (b"\xff\xd8\xff", 0, "image/jpeg"),
-    (b"GIF87a", 0, "image/gif"),
-    (b"GIF89a", 0, "image/gif"),
-    (b"WEBP", 8, "image/webp"),
-)
 # Open files of the process: what stands in them already must stay.
 _DESCRIPTORS = ("/dev/stdout", "/dev/stderr", "/dev/fd/")
 
 
-def decode_text(data: bytes, name: str) -> str:
-    """`data` as text, unchanged. Raises `UsageError` naming the first byte that is not UTF-8."""
+def read_bytes(path: str, limit: int = -1) -> bytes:
+    """A file's content, at most `limit` bytes of it. Raises `UsageError`."""
     try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
-            hint="convert it first (iconv -t UTF-8), or attach an image with --image",
-        ) from None
-
-
-def read_bytes(path: str) -> bytes:
-    """A file's content. Raises `UsageError`."""
-    try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return file.read(limit)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 
@@ -57,51 +38,6 @@ def _unreadable(path: str, error: Exception) -> UsageError:
 def read_text(path: str) -> str:
     """A file's text. Raises `UsageError`."""
     return decode_text(read_bytes(path), path)
-
-
-def parse_json(text: str, name: str) -> Any:
-    """JSON that the user wrote, number spellings kept. Raises `UsageError` with line and column."""
-    try:
-        return loads_exact(text.removeprefix("\ufeff"))
-    except ValueError as error:
-        raise UsageError(
-            f"{name} is not JSON: {error}", hint="correct it there; `jq .` checks it"
-        ) from None
-
-
-def image_url(image: str) -> str:
-    """The `image_url` of a file, by its content and not its name, or of a URL as it is.
-
-    Raises `UsageError` for what is no PNG, JPEG, GIF or WebP image, or larger than 20 MiB.
-    """
-    if image.startswith(("http://", "https://", "data:image/")):
-        return image
-    try:
-        size = Path(image).stat().st_size
-    except (OSError, ValueError) as error:
-        raise _unreadable(image, error) from None
-    data = read_bytes(image) if size <= MAX_IMAGE_BYTES else b""
-    if max(size, len(data)) > MAX_IMAGE_BYTES:
-        raise UsageError(
-            f"{image} is {max(size, len(data)) / 1048576:.1f} MiB: images may have "
-            f"{MAX_IMAGE_BYTES >> 20} MiB",
-            hint="scale it down, or pass its URL",
-        )
-    media_type = image_type(data)
-    if media_type:
-        return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-    raise UsageError(
-        f"{image} is not a PNG, JPEG, GIF or WebP image",
-        hint="attach text with --file, or convert the image",
-    )
-
-
-def image_type(data: bytes) -> str | None:
-    """The media type of a PNG, JPEG, GIF or WebP image, by its signature; None for all else."""
-    for signature, offset, media_type in _SIGNATURES:
-        if data[offset : offset + len(signature)] == signature:
-            return media_type
-    return None
 
 
 class FileSink:
@@ -185,19 +121,8 @@ def open_sink(path: str | None) -> StdoutSink | FileSink:
     return StdoutSink() if path in {None, "-"} else FileSink(str(path))
 
 
-def read_messages(path: str) -> list[Any]:
-    """The JSON array of messages in a file. Raises `UsageError`."""
-    messages = parse_json(read_text(path), path)
-    if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
-        raise UsageError(
-            f"{path} is not a JSON array of messages",
-            hint='write it like [{"role": "user", "content": "…"}]',
-        )
-    return messages
-
-
-def read_thread(path: str) -> list[Any]:
-    """The turns of a thread file, none when it does not exist yet.
+def read_thread(path: str) -> str:
+    """The text of a thread file, empty when it does not exist yet.
 
     Raises `UsageError`, and `OutputError` when the new turn could not be appended later.
     """
@@ -209,7 +134,7 @@ def read_thread(path: str) -> list[Any]:
             f"cannot write {path}: {reason}",
             hint="choose another place with --thread: nothing was sent",
         )
-    return read_messages(path) if real.exists() and real.stat().st_size else []
+    return read_text(path) if real.exists() and real.stat().st_size else ""
 
 
 def append_turn(path: str, turn: list[dict[str, Any]]) -> None:
@@ -220,7 +145,8 @@ def append_turn(path: str, turn: list[dict[str, Any]]) -> None:
     real = Path(os.path.realpath(path))
     try:
         with _locked(real.parent):
-            messages = read_thread(path) + turn
+            text = read_thread(path)
+            messages = [*(parse_json(text, path) if text else []), *turn]
             sink = FileSink(path)
             try:
                 lines = b",\n".join(dumps(message) for message in messages)

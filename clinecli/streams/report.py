@@ -9,7 +9,7 @@ from clinecli.text import clean
 def error_text(error: ClinecliError) -> str:
     """The one or two lines on stderr."""
     hint = f"\nclinecli: hint: {error.hint}" if error.hint else ""
-    return f"clinecli: error: {error.message}{hint}"
+    return f"clinecli: error: {error.text}{hint}"
 
 
 def error_json(error: ClinecliError) -> bytes:

@@ -1,419 +1,205 @@
-"""The API over HTTP: complete, stream, and the GET endpoints. The only module with httpx."""
+"""`Transport`: made once, shared by any number of threads; and the calls that it takes."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
-
-import httpcore
-import httpx
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from clinecli import __version__
-from clinecli.chat.api_errors import decode_error, not_the_api, one_line
-from clinecli.chat.codec import Event, StreamReader, decode_body, json_body
-from clinecli.chat.reply import ChatRequest
-from clinecli.config.proxy import choose_proxy
-from clinecli.config.secret import Secret, redact
+from clinecli.config.proxy import choose_proxy, proxy_secrets, proxy_token
+from clinecli.config.secret import Redactor, Secret
 from clinecli.config.settings import Settings
-from clinecli.errors import (
-    ClinecliError,
-    ConnectionFailed,
-    ExitStatus,
-    IncompleteError,
-    TransientError,
-)
-from clinecli.jsontext import dumps
-from clinecli.transport.backend import Backend, connection_pool, tunnel_failures
-from clinecli.transport.dial import Deadline
-from clinecli.transport.retry import next_delay, parse_retry_after
+from clinecli.errors import ClinecliError, Code, ConnectionFailed
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.dial import Dialled, dial
+from clinecli.transport.route import Route
 
-MAX_BODY_BYTES = 512 * 1024 * 1024
-CHAT_PATH = "/chat/completions"
-HTTPX_VERSION = httpx.__version__
-# Seconds between the bytes of a stream. A whole reply is silent until the model is done.
-STREAM_IDLE_SECONDS = 120.0
+if TYPE_CHECKING:
+    import ssl
+
+    from clinecli.transport.exchange import Answer, Connection
+
+Headers = tuple[tuple[str, str], ...]
+JSON: Headers = (("Content-Type", "application/json"),)
 
 
-_T = TypeVar("_T")
+def _no_log(_: str) -> None:
+    """The log of a call that nobody follows."""
 
 
-def _ignore(*_: object) -> None:
-    """The default of every callback."""
+class Call(NamedTuple):
+    """One request: what is sent to which path below the base URL, by when, with which patience.
 
-
-class _StreamDone(Exception):
-    """The end mark was read: nothing is gained by waiting for the end of the body."""
-
-
-class Answer(NamedTuple):
-    """What a server answered, whatever its status. `failure` is what `Client.get` would raise for
-    it, `seconds` the time until its head was there."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float
-    failure: ClinecliError | None
-
-
-class Client:
-    """One HTTP client for one set of settings; a context manager.
-
-    `request_id` is the server's name for the latest request, where it gave one. `timeout` is in
-    seconds for each call, retries included.
-
-    `note` is told of retries and `detail` of every step; the sleep and the jitter are injected.
+    `idle` is in seconds between bytes; None leaves it to the deadline. `log` is told what `-v`
+    shows, a line at a time.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        key: Secret | None,
-        environ: Mapping[str, str],
-        *,
-        note: Callable[[str], None] = _ignore,
-        detail: Callable[[str], None] = _ignore,
-        backend: type[Backend] = Backend,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._settings = settings
-        self._key = key
-        self._note = note
-        self._log = detail
-        self._sleep = sleep
-        self._jitter = jitter
-        self.proxy = choose_proxy(settings.base_url, settings.proxy, environ, settings.config_proxy)
-        self.request_id: str | None = None
-        self.timeout = settings.timeout
-        self._backend = backend(
-            settings.base_url,
-            self.proxy,
-            connect_timeout=settings.connect_timeout,
-            log=detail,
-        )
-        self._http = httpx.Client(
-            transport=_Transport(connection_pool(settings, self.proxy, self._backend, environ)),
-            timeout=None,
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": f"clinecli/{__version__}"},
-        )
+    method: str
+    path: str
+    deadline: Deadline
+    body: bytes = b""
+    headers: Headers = ()
+    key: Secret | None = None
+    idle: float | None = None
+    log: Callable[[str], None] = _no_log
 
-    def __enter__(self) -> Client:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+class EarlyConnection:
+    """A connection that is being made in a thread, beside the imports that a call still needs."""
 
-    def complete(self, request: ChatRequest) -> Event:
-        """The reply to one request, whole. Raises `ClinecliError`."""
-        body = request_body(request, stream=False)
-
-        def once() -> Event:
-            with self._post(request, body, self._settings.idle_timeout) as response:
-                return decode_body(_read_all(response), *_origin(response))
-
-        return self._attempts(once)
-
-    def stream(
-        self,
-        request: ChatRequest,
-        consume: Callable[[list[Event]], None],
-        may_retry: Callable[[], bool],
-    ) -> None:
-        """Hand the chunks of one streamed reply to `consume`, as they arrive.
-
-        It gets all that one network read completed before the next read may block. `may_retry`
-        says whether nothing has been put out yet: from then on no failure is tried again.
-        Raises `ClinecliError`, after the chunk that tells of it.
-        """
-        body = request_body(request, stream=True)
-        idle = self._settings.idle_timeout or STREAM_IDLE_SECONDS
-
-        def once() -> None:
-            with self._post(request, body, idle) as response:
-                self._read_stream(response, consume)
-
-        self._attempts(once, may_retry)
-
-    def get(self, path: str, *, with_key: bool = True) -> bytes:
-        """The JSON body of a GET below the base URL, out of its envelope; retried like any
-        request. Raises `ClinecliError`, also for a page that is not JSON.
-        """
-
-        def once() -> bytes:
-            headers = self._authorization() if with_key else {}
-            idle = self._settings.idle_timeout
-            with self._send("GET", path, headers, None, idle=idle) as response:
-                return json_body(_read_all(response), *_origin(response))
-
-        return self._attempts(once)
-
-    def probe(
-        self, method: str, path: str, body: bytes | None = None, *, with_key: bool = True
-    ) -> Answer:
-        """One exchange below the base URL, tried once, whatever its status. Raises
-        `ClinecliError` when there is no whole answer."""
-        self._backend.deadline = Deadline(self.timeout)
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        headers |= self._authorization() if with_key else {}
-        started = time.monotonic()
-        with self._send(method, path, headers, body, any_status=True) as response:
-            seconds = time.monotonic() - started
-            data = _read_all(response)
-            failure: ClinecliError | None = None
-            try:
-                if response.status_code >= 300:
-                    raise self._failure(response, data)
-                json_body(data, *_origin(response))
-            except ClinecliError as error:
-                failure = error
-            return Answer(response.status_code, response.headers, data, seconds, failure)
-
-    def _attempts(self, once: Callable[[], _T], may_retry: Callable[[], bool] = lambda: True) -> _T:
-        deadline = self._backend.deadline = Deadline(self.timeout)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return once()
-            except ClinecliError as error:
-                error.message = self._redacted(error.message)
-                error.code = error.code and self._redacted(error.code)
-                if not may_retry():
-                    raise
-                delay = next_delay(
-                    error,
-                    attempt=attempt,
-                    retries=self._settings.retries,
-                    remaining=deadline.remaining(),
-                    jitter=self._jitter(),
-                )
-                if delay is None:
-                    raise
-                self._note(f"{error.message}; trying again in {delay:.1f} s ({attempt})")
-            self._sleep(delay)
-
-    def _detail(self, text: str) -> None:
-        self._log(self._redacted(text))
-
-    def _redacted(self, text: str) -> str:
-        """`text` without the key, which a server's message may quote."""
-        return redact(text, self._key) if self._key else text
-
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._key.reveal()}"} if self._key else {}
-
-    def _post(
-        self, request: ChatRequest, body: bytes, idle: float | None
-    ) -> AbstractContextManager[httpx.Response]:
-        headers = {"Content-Type": "application/json", **dict(request.headers)}
-        return self._send("POST", CHAT_PATH, headers | self._authorization(), body, idle=idle)
-
-    @contextmanager
-    def _send(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        *,
-        idle: float | None = None,
-        any_status: bool = False,
-    ) -> Iterator[httpx.Response]:
-        """Send one request and give the response, when its status is a success or `any_status`.
-
-        `idle` is in seconds between bytes; None leaves it to the deadline of the call.
-        """
-        url = f"{self._settings.base_url}{path}"
-        key = "with the key" if "Authorization" in headers else "without a key"
-        self._detail(f"> {method} {url} ({len(body or b'')} bytes, {key})")
-        started = time.monotonic()
-        # httpx would refuse a header value that is not ASCII; RFC 9110 allows its bytes.
-        raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
-        request = self._http.build_request(
-            method, url, headers=raw_headers, content=body, timeout=idle
-        )
+    def __init__(self, dial: Callable[[], Dialled]) -> None:
+        self._dial = dial
+        self._outcome: Dialled | ClinecliError | None = None
+        self._thread: threading.Thread | None = threading.Thread(target=self._run, daemon=True)
         try:
-            with (
-                _translated(not_the_api("something that is not HTTP")),
-                tunnel_failures(self._backend),
-            ):
-                response = self._http.send(request, stream=True)
-        except (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError):
-            # httpx reads the target of a redirect even when it is not to be followed.
-            raise not_the_api("a redirect to a malformed URL") from None
+            self._thread.start()
+        except RuntimeError:
+            # No thread is to be had: then `result` connects.
+            self._thread = None
+
+    def _run(self) -> None:
         try:
-            request_id = one_line(response.headers.get("x-request-id", ""), 100)
-            self.request_id = self._redacted(request_id) or None
-            self._detail(
-                f"< {response.status_code} {response.headers.get('content-type', '')}"
-                f"{f' request {request_id}' if request_id else ''}"
-                f" after {(time.monotonic() - started) * 1000:.0f} ms"
-            )
-            with _translated(IncompleteError(_CUT)):
-                if response.status_code >= 300 and not any_status:
-                    raise self._failure(response)
-                yield response
+            self._outcome = self._dial()
         except ClinecliError as error:
-            if error.status >= ExitStatus.AUTH:
-                error.came_with(self.request_id)
-            raise
+            self._outcome = error
+
+    def result(self, deadline: Deadline) -> Dialled:
+        """The connection, once it is there. Raises what connecting raises."""
+        if self._thread is None:
+            self._run()
         else:
-            self._detail(f"* done after {(time.monotonic() - started) * 1000:.0f} ms")
-        finally:
-            response.close()
-
-    def _failure(self, response: httpx.Response, body: bytes | None = None) -> ClinecliError:
-        """What a status that is no success means. The body is read, unless it has been."""
-        status, headers = response.status_code, response.headers
-        request_id = headers.get("x-request-id")
-        if status < 400:
-            target = _host(headers.get("location", ""))
-            where = f" to {target}" if target else ""
-            return not_the_api(f"a redirect{where} (HTTP {status})", request_id=request_id)
-        wait = headers.get("retry-after")
-        return decode_error(
-            status,
-            _read_all(response) if body is None else body,
-            request_id=request_id,
-            retry_after=parse_retry_after(wait, time.time()) if wait else None,
-        )
-
-    def _read_stream(
-        self, response: httpx.Response, consume: Callable[[list[Event]], None]
-    ) -> None:
-        reader = StreamReader(*_origin(response))
-        pending: list[bytes] = []
-
-        def digest() -> None:
-            if not pending:
-                return
-            data = b"".join(pending)
-            pending.clear()
-            consume(reader.feed(data))
-            if reader.failure:
-                raise reader.failure
-            if reader.done:
-                raise _StreamDone
-
-        # HTTP frames most events as chunks of their own; taking in all that a read brought
-        # halves the work, and nothing waits while the network does.
-        self._backend.before_read = digest
-        try:
-            try:
-                for chunk in _body_chunks(response):
-                    pending.append(chunk)
-            finally:
-                self._backend.before_read = _ignore
-                digest()
-        except _StreamDone:
-            return
-        except (httpcore.RemoteProtocolError, httpcore.ReadError, TransientError):
-            # A reply that has told its end is complete, whatever becomes of the connection.
-            if reader.failure or not reader.complete:
-                raise
-        consume(reader.close())
-        if reader.failure:
-            raise reader.failure
+            self._thread.join(max(deadline.remaining(), 0) + 1)
+        if self._outcome is None:
+            raise deadline.exceeded()
+        if isinstance(self._outcome, ClinecliError):
+            raise self._outcome
+        return self._outcome
 
 
-def request_body(request: ChatRequest, *, stream: bool) -> bytes:
-    """The exact bytes of a request. Raises `ValueError` for text that is not Unicode."""
-    return dumps({**request.body, "stream": stream})
+class Transport:
+    """How calls reach the API: origin, proxy and trust, resolved once from the settings.
 
-
-def _host(location: str) -> str:
-    """The host of a redirect's target, as far as it names one."""
-    try:
-        return one_line(urlsplit(location).hostname or "", 100)
-    except ValueError:
-        return ""
-
-
-_CUT = "the connection was cut before the reply was complete"
-
-
-def _origin(response: httpx.Response) -> tuple[str, str | None]:
-    """What messages say of a response: its media type and the server's request id."""
-    headers = response.headers
-    return headers.get("content-type", ""), headers.get("x-request-id")
-
-
-def _body_chunks(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it arrives, decompressed; untouched where there is nothing to decompress."""
-    encoded = "content-encoding" in response.headers
-    return response.iter_bytes() if encoded else response.iter_raw()
-
-
-def _read_all(response: httpx.Response) -> bytes:
-    pieces, size = [], 0
-    for piece in response.iter_bytes():
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_BODY_BYTES:
-            raise IncompleteError(f"the reply exceeds {MAX_BODY_BYTES >> 20} MiB")
-    return b"".join(pieces)
-
-
-@contextmanager
-def _translated(protocol_error: ClinecliError) -> Iterator[None]:
-    """Turn what httpx and httpcore raise into our errors.
-
-    The network backend has told DNS, TCP, TLS and time already; `protocol_error` is what a
-    breach of HTTP means at this stage.
+    It never changes and may be shared by threads. Raises `ConnectionFailed` and `ConfigError` for
+    a proxy that cannot be used.
     """
-    try:
-        yield
-    except (httpcore.RemoteProtocolError, httpcore.ReadError):
-        raise protocol_error from None
-    except httpcore.WriteError:
-        raise ConnectionFailed("the connection broke while the request was sent") from None
-    except httpx.DecodingError:
-        raise IncompleteError("the reply's compression is damaged") from None
 
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        proxy = choose_proxy(settings.base_url, settings.proxy, environ, settings.config_proxy)
+        self.route = Route(settings.base_url, proxy)
+        self.connect_timeout = settings.connect_timeout
+        self._ca_file = settings.ca_file
+        self._environ = environ
+        self._lock = threading.Lock()
+        self._context: ssl.SSLContext | ClinecliError | None = None
 
-class _Stream(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
+    def trust(self) -> ssl.SSLContext | None:
+        """The TLS settings, None where no stage needs any. Raises `TlsError`, `ConfigError`.
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self._response.iter_stream()
+        They are loaded once, by whoever comes first: a connection may be on its way meanwhile.
+        """
+        if not self.route.needs_trust:
+            return None
+        with self._lock:
+            if self._context is None:
+                from clinecli.transport.tls import trust
 
-    def close(self) -> None:
-        self._response.close()
+                try:
+                    self._context = trust(self._ca_file, self._environ)
+                except ClinecliError as error:
+                    self._context = error
+            found = self._context
+        if isinstance(found, ClinecliError):
+            raise found
+        return found
 
+    def dial(self, deadline: Deadline) -> Dialled:
+        """A connection over which the API can be asked. Raises `ClinecliError`."""
+        return dial(self.route, self.trust, deadline, self.connect_timeout)
 
-class _Transport(httpx.BaseTransport):
-    """httpx on a connection pool of ours: its own transport takes no network backend."""
+    def connect_early(self, deadline: Deadline) -> EarlyConnection:
+        """Begin to connect, while the caller imports what it needs next."""
+        return EarlyConnection(lambda: self.dial(deadline))
 
-    def __init__(self, pool: httpcore.ConnectionPool) -> None:
-        self._pool = pool
+    def redactor(self, key: Secret | None) -> Redactor:
+        """Takes the secrets of a call, the proxy's included, out of what a server says."""
+        own = (key,) if key else ()
+        return Redactor(own + proxy_secrets(self.route.proxy))
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        response = self._pool.handle_request(
-            httpcore.Request(
-                method=request.method,
-                url=httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-                ),
-                headers=request.headers.raw,
-                content=request.stream,
-                extensions=request.extensions,
-            )
-        )
-        return httpx.Response(
-            response.status,
-            headers=response.headers,
-            stream=_Stream(response),
-            extensions=response.extensions,
-        )
+    def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
+        """What the server answers to a call, whatever its status. Raises `ClinecliError`.
 
-    def close(self) -> None:
-        self._pool.close()
+        `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
+        One that the server has closed meanwhile, or has sent something on, is replaced.
+        """
+        redact = self.redactor(call.key)
+        if kept is None or isinstance(kept, EarlyConnection):
+            return self._exchange(self._connect(call, kept), call, redact)
+        if kept.peek() == "quiet":
+            try:
+                return self._exchange(kept, call, redact)
+            except ConnectionFailed as error:
+                # Closed between the look and the request: RFC 9112, section 9.3.1.
+                if error.code is not Code.CLOSED:
+                    raise
+        kept.close()
+        return self._exchange(self._connect(call, None), call, redact)
+
+    def _connect(self, call: Call, early: EarlyConnection | None) -> Connection:
+        from clinecli.transport.exchange import Connection
+
+        dialled = early.result(call.deadline) if early else self.dial(call.deadline)
+        hop, host = self.route.hop, self.route.origin.host
+        took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
+        call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
+        if dialled.tls:
+            call.log(f"* {dialled.tls.version} with {host}")
+        connection = Connection(dialled, hop, host if dialled.tls else "")
+        if connection.peek() == "bytes":
+            from clinecli.chat.api_errors import not_the_api
+
+            connection.close()
+            # They answer nothing that was asked: another user's reply, behind a confused gateway.
+            raise not_the_api("bytes that came before the request was sent")
+        return connection
+
+    def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
+        from clinecli.transport.exchange import exchange
+
+        key = "with the key" if call.key else "without a key"
+        url = f"{self.route.origin}{call.path}"
+        call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+        try:
+            target, headers = self._head(call)
+            answer = exchange(connection, call, target, headers, redact)
+        except BaseException:
+            connection.close()
+            raise
+        content_type = answer.headers.get("content-type", "")
+        named = f" request {answer.request_id}" if answer.request_id else ""
+        took = 1000 * (answer.timings.first_byte or 0)
+        call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
+        return answer
+
+    def _head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:
+        """Target and headers of a request (RFC 9112, section 3.2)."""
+        origin, proxy = self.route.origin, self.route.proxy
+        host = origin.origin.partition("://")[2]
+        headers = [
+            ("Host", host),
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "gzip, deflate"),
+            ("User-Agent", f"clinecli/{__version__}"),
+            *call.headers,
+        ]
+        if call.body or call.method == "POST":
+            headers.append(("Content-Length", str(len(call.body))))
+        if call.key:
+            headers.append(("Authorization", f"Bearer {call.key.reveal()}"))
+        target = f"{origin.path}{call.path}"
+        if proxy and not self.route.is_tunnelled:
+            # A proxy is asked for plain http by the whole URL.
+            target = f"{origin.origin}{target}"
+            token = proxy_token(proxy)
+            headers += [("Proxy-Authorization", f"Basic {token}")] if token else []
+        return target, headers

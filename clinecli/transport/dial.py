@@ -1,147 +1,218 @@
-"""Sockets under a deadline: resolve and connect.
+"""From a route to a connection: resolve, connect, shake hands. Functions on values.
 
-httpx bounds each socket call and nothing else: DNS ignores its timeouts, and a stream that
-drips comments never ends. Here every call gets what is left of the whole, and every failure
-is told by its cause, at the hop where it happened.
+Sockets are bounded one call at a time and DNS not at all, so every step here gets what is left of
+a deadline. What fails is told by its cause, at the hop and the stage where it happens.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import httpcore
+from clinecli.errors import ConfigError
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.route import Hop, Route, Stage
 
-from clinecli.config.proxy import Proxy
-from clinecli.config.settings import BaseUrl
-from clinecli.errors import ConnectionFailed, TransientError
-
-
-class Deadline:
-    """The end of a whole call, on a monotonic clock."""
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seconds = seconds
-        self._clock = clock
-        self._end = clock() + seconds
-
-    def remaining(self) -> float:
-        """Seconds left; zero or less when it has passed."""
-        return self._end - self._clock()
-
-    def bound(self, timeout: float | None) -> float:
-        """The shorter of `timeout` and what is left. Raises `TransientError` when none is."""
-        remaining = self.remaining()
-        if remaining <= 0:
-            raise self.exceeded()
-        return remaining if timeout is None else min(timeout, remaining)
-
-    def exceeded(self) -> TransientError:
-        """The error of a call that took too long."""
-        return TransientError(
-            f"no complete answer within {self.seconds:g} s (--timeout)",
-            code="timeout",
-            hint="raise --timeout, or ask for a shorter answer",
-            retry_limit=1,
-        )
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
 
 
-class Hop(NamedTuple):
-    """The host that a connection is made to, and how messages call it."""
+class Socket(Protocol):
+    """What a connection needs of a socket: plain, TLS, or TLS within TLS."""
 
-    host: str
-    port: int
-    name: str
-
-
-def first_hop(base_url: BaseUrl, proxy: Proxy | None) -> Hop:
-    """The proxy where there is one, else the API's host."""
-    if proxy:
-        return Hop(proxy.host, proxy.port, f"the proxy {proxy} (from {proxy.source})")
-    host = f"[{base_url.host}]" if ":" in base_url.host else base_url.host
-    return Hop(base_url.host, base_url.port, f"{host}:{base_url.port}")
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes | memoryview, /) -> None: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def fileno(self) -> int: ...
+    def close(self) -> None: ...
 
 
-def resolve(hop: Hop, timeout: float) -> list[str]:
+class Timings(NamedTuple):
+    """Seconds that each stage took; None for a stage that was not needed."""
+
+    resolve: float | None = None
+    connect: float | None = None
+    proxy_tls: float | None = None
+    tunnel: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+
+
+class TlsFacts(NamedTuple):
+    """What a handshake agreed on; the peer's certificate as DER, empty when it is not known."""
+
+    version: str
+    certificate: bytes
+
+
+class Dialled(NamedTuple):
+    """A socket that is ready for a request, and how it came about.
+
+    `address` is the IP address of the hop. `tls` is of the API, not of the proxy.
+    """
+
+    socket: Socket
+    address: str
+    timings: Timings
+    tls: TlsFacts | None = None
+
+
+def dial(
+    route: Route,
+    trust: Callable[[], ssl.SSLContext | None],
+    deadline: Deadline,
+    connect_timeout: float,
+) -> Dialled:
+    """A connection over which the API can be asked. Raises `ClinecliError`.
+
+    Resolving and connecting share `connect_timeout` seconds; every later stage has as many.
+    """
+    started = time.monotonic()
+    limit = deadline.within(connect_timeout)
+    addresses = resolve(route.hop, limit)
+    if not route.is_encrypted:
+        refuse_far_hosts(route, addresses)
+    resolved = time.monotonic()
+    plain, address = connect(route.hop, addresses, limit)
+    connected = time.monotonic()
+    timings = Timings(resolve=resolved - started, connect=connected - resolved)
+    return _secure(route, Dialled(plain, address, timings), trust, deadline, connect_timeout)
+
+
+def _secure(
+    route: Route,
+    dialled: Dialled,
+    trust: Callable[[], ssl.SSLContext | None],
+    deadline: Deadline,
+    connect_timeout: float,
+) -> Dialled:
+    """TLS and tunnel on a connection to the first hop, as far as the route has them.
+
+    The socket is closed when that fails. Raises `ClinecliError`.
+    """
+    current, address, timings, tls = dialled
+    try:
+        if route.proxy and route.proxy.scheme == "https":
+            begun = time.monotonic()
+            limit = deadline.within(connect_timeout)
+            current, _ = handshake(current, trust(), route.proxy.host, limit, Stage.PROXY_TLS)
+            timings = timings._replace(proxy_tls=time.monotonic() - begun)
+        if route.is_tunnelled:
+            from clinecli.transport.tunnel import open_tunnel
+
+            begun = time.monotonic()
+            open_tunnel(current, route, deadline.within(connect_timeout))
+            timings = timings._replace(tunnel=time.monotonic() - begun)
+        if route.is_encrypted:
+            begun = time.monotonic()
+            limit = deadline.within(connect_timeout)
+            current, tls = handshake(current, trust(), route.origin.host, limit, Stage.TLS)
+            timings = timings._replace(tls=time.monotonic() - begun)
+    except BaseException:
+        current.close()
+        raise
+    return Dialled(current, address, timings, tls)
+
+
+def resolve(hop: Hop, limit: Deadline) -> list[str]:
     """The IP addresses of a hop, in the system's order.
 
     getaddrinfo knows no timeout, so it runs in a thread that is left behind when it stalls.
     Raises `ConnectionFailed` with code `dns_not_found`, `dns_failed` or `dns_timeout`.
     """
-    outcome: list[Any] = []
+    if is_address(hop.host):
+        return [hop.host]
+    outcome: list[list[str] | Exception] = []
 
     def look_up() -> None:
         try:
-            outcome.append(socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM))
+            found = socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
+            outcome.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
         except (OSError, UnicodeError) as error:
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    hint = "check the name in the base URL or the proxy variables, and the network"
-    if not outcome:
-        raise ConnectionFailed(
-            f"DNS did not answer for {hop.name} within {rounded(timeout)} s", code="dns_timeout"
-        )
-    found = outcome[0]
-    if isinstance(found, socket.gaierror) and found.errno == socket.EAI_AGAIN:
-        raise ConnectionFailed(
-            f"DNS cannot resolve {hop.name} now (temporary failure)", code="dns_failed"
-        )
+    try:
+        thread.start()
+    except RuntimeError:
+        # No thread is to be had: then without a limit.
+        look_up()
+    else:
+        thread.join(limit.remaining())
+    found = outcome[0] if outcome else TimeoutError()
     if isinstance(found, Exception):
-        raise ConnectionFailed(
-            f"no such host: {hop.name}", code="dns_not_found", hint=hint, retry_limit=0
-        )
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        from clinecli.transport.failures import failure
+
+        raise failure(Stage.RESOLVE, found, hop=hop, seconds=limit.seconds) from None
+    return found
 
 
-def connect(
-    hop: Hop, addresses: list[str], timeout: float, deadline: Deadline
-) -> httpcore.NetworkStream:
-    """A TCP connection to the first address that accepts, within `timeout` seconds in all, of
-    which earlier steps may have used some: no longer than `deadline`.
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, which needs no DNS."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def refuse_far_hosts(route: Route, addresses: list[str]) -> None:
+    """Raise `ConfigError` unless every address is of this machine: the key would go to the others
+    in plain text. Names such as `x.localhost` may resolve anywhere (RFC 6761 is a wish)."""
+    for address in addresses:
+        if not (address.startswith("127.") or address == "::1"):
+            raise ConfigError(
+                f"{route.hop.name} resolves to {address}: the key would be sent in plain text",
+                hint="use https://, or correct the entry in DNS or the hosts file",
+            )
+
+
+def connect(hop: Hop, addresses: list[str], limit: Deadline) -> tuple[socket.socket, str]:
+    """A TCP connection to the first address that accepts, and that address.
 
     Each address gets its share of the time, so that a dead IPv6 route leaves some for IPv4.
     Raises `ConnectionFailed` with code `refused`, `unreachable` or `connect_timeout`.
     """
-    backend = httpcore.SyncBackend()
-    limit = Deadline(min(timeout, deadline.remaining()))
-    nodelay = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    failure: Exception | None = None
+    failed: Exception = OSError()
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         share = max(limit.remaining() / left, 0.001)
         try:
-            return backend.connect_tcp(address, hop.port, share, socket_options=nodelay)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            failure = error
-    raise _connect_failure(hop, failure, timeout) from None
+            connected = socket.create_connection((address, hop.port), share)
+        except OSError as error:
+            failed = error
+            continue
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected, address
+    from clinecli.transport.failures import failure
+
+    raise failure(Stage.CONNECT, failed, hop=hop, seconds=limit.seconds) from None
 
 
-def _connect_failure(hop: Hop, failure: Exception | None, timeout: float) -> ConnectionFailed:
-    cause = failure.__cause__ if failure else None
-    number = cause.errno if isinstance(cause, OSError) else None
-    if number == errno.ECONNREFUSED:
-        return ConnectionFailed(
-            f"{hop.name} refused the connection",
-            code="refused",
-            hint="check host and port; is the server running?",
-        )
-    if isinstance(failure, httpcore.ConnectTimeout) or number == errno.ETIMEDOUT:
-        return ConnectionFailed(
-            f"{hop.name} did not accept the connection within {rounded(timeout)} s "
-            "(--connect-timeout)",
-            code="connect_timeout",
-        )
-    reason = os.strerror(number) if number else "no address"
-    return ConnectionFailed(f"cannot reach {hop.name}: {reason}", code="unreachable")
+def handshake(
+    plain: Socket, context: ssl.SSLContext | None, host: str, limit: Deadline, stage: Stage
+) -> tuple[Socket, TlsFacts]:
+    """TLS on a socket, verified by `context` for `host`.
 
+    Raises `TlsError`, and `ConnectionFailed` for a handshake that takes too long.
+    """
+    assert context is not None
+    try:
+        plain.settimeout(max(limit.remaining(), 0.001))
+        if type(plain) is socket.socket:
+            encrypted = context.wrap_socket(plain, server_hostname=host)
+            return encrypted, TlsFacts(
+                encrypted.version() or "TLS", encrypted.getpeercert(True) or b""
+            )
+        from clinecli.transport.tls import TlsInTls
 
-def rounded(seconds: float | None) -> str:
-    """Seconds for a message: what earlier steps took of a timeout is of no interest."""
-    return f"{max(round(seconds or 0, 1), 0.1):g}"
+        inner = TlsInTls(plain, context, host, limit)
+        return inner, TlsFacts(inner.version, inner.certificate)
+    except OSError as error:
+        from clinecli.transport.failures import failure
+
+        raise failure(stage, error, host=host, seconds=limit.seconds) from None

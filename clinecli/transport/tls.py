@@ -1,28 +1,23 @@
-"""Trust, and what a failed handshake means."""
+"""Trust, and TLS within TLS."""
 
 from __future__ import annotations
 
 import os
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from clinecli.errors import ClinecliError, ConfigError, TlsError
+from clinecli.errors import Code, ConfigError, TlsError
+from clinecli.transport.deadline import Deadline
 
-CLOCK_HINT = "check this machine's clock; else the server's operator must renew the certificate"
-# X.509 verification codes of OpenSSL (x509_vfy.h): what each says, and what to do.
-_VERIFY: dict[int, tuple[str, str | None]] = {
-    9: ("is not valid yet", CLOCK_HINT),
-    10: ("has expired", CLOCK_HINT),
-    18: ("is self-signed", None),
-    19: ("is signed by a CA that this machine does not trust", None),
-    20: ("is signed by a CA that this machine does not trust", None),
-    21: ("is signed by a CA that this machine does not trust", None),
-    62: ("is for another host name", "check the base URL; something may be intercepting"),
-    64: ("is for another IP address", "use the host's name in the base URL"),
-    85: ("lacks the Authority Key Identifier that Python 3.13 asks for", None),
-}
+if TYPE_CHECKING:
+    from clinecli.transport.dial import Socket
+
+_T = TypeVar("_T")
+_READ_BYTES = 65536
 
 
 def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
@@ -57,24 +52,28 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # OpenSSL takes a list of directories.
     if capath and not any(Path(path).is_dir() for path in capath.split(os.pathsep)):
-        raise TlsError(f"SSL_CERT_DIR is not a directory: {capath}", hint="correct or unset it")
+        raise TlsError(
+            f"SSL_CERT_DIR is not a directory: {capath}",
+            code=Code.TRUST,
+            hint="correct or unset it",
+        )
     if capath and not cafile and not _has_hashed(capath):
         raise TlsError(
             f"SSL_CERT_DIR holds no certificate that OpenSSL would find: {capath}",
+            code=Code.TRUST,
             hint="run `openssl rehash` on it, or put the CAs into one file: SSL_CERT_FILE",
         )
+    reason = None
     try:
         context.load_verify_locations(cafile, capath)
     except FileNotFoundError:
-        raise kind(f"the CA file of {source} does not exist: {cafile}", hint=_CA_HINT) from None
+        reason = f"the CA file of {source} does not exist: {cafile}"
     except ssl.SSLError:
-        raise kind(
-            f"the CA file of {source} holds no PEM certificate: {cafile}", hint=_CA_HINT
-        ) from None
+        reason = f"the CA file of {source} holds no PEM certificate: {cafile}"
     except OSError as error:
-        raise kind(
-            f"cannot read the CA file of {source}: {cafile}: {error.strerror}", hint=_CA_HINT
-        ) from None
+        reason = f"cannot read the CA file of {source}: {cafile}: {error.strerror}"
+    if reason:
+        raise kind(reason, code=Code.TRUST, hint=_CA_HINT)
     return context
 
 
@@ -104,30 +103,66 @@ def has_system_store() -> bool:
     )
 
 
-def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
-    """What an exception of a TLS handshake with `host` means."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        what, hint = _VERIFY.get(error.verify_code, (f"is refused: {error.verify_message}", None))
-        return TlsError(
-            f"the certificate of {host} {what}", code=f"verify_{error.verify_code}", hint=hint
-        )
-    reason = getattr(error, "reason", None) or ""
-    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}:
-        return TlsError(
-            f"{host} does not speak TLS on this port",
-            code="plain_text",
-            hint="check the port of the base URL; https:// needs a TLS port",
-        )
-    if reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
-        return TlsError(
-            f"{host} asks for a client certificate, which clinecli does not have",
-            code="client_certificate",
-            hint="check the base URL: the API itself asks for none",
-        )
-    if isinstance(error, ssl.SSLError) and reason and "EOF" not in reason:
-        return TlsError(f"the TLS handshake with {host} failed: {reason}", code="handshake")
-    return TlsError(
-        f"{host} cut the TLS handshake",
-        code="handshake_cut",
-        hint="a firewall or a server without TLS may be in the way: check host and port",
-    )
+class TlsInTls:
+    """A TLS session with the API inside the TLS session with an https:// proxy.
+
+    The handshake is done, within `limit`, when this is made. Raises `OSError`, of which
+    `ssl.SSLError` and `TimeoutError` are kinds. `socket` is the session with the proxy.
+    """
+
+    def __init__(self, socket: Socket, context: ssl.SSLContext, host: str, limit: Deadline) -> None:
+        self._socket = socket
+        self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._session = context.wrap_bio(self._received, self._to_send, server_hostname=host)
+        self._pump(self._session.do_handshake, limit)
+        self.version = self._session.version() or "TLS"
+        self.certificate = self._session.getpeercert(True) or b""
+
+    def _pump(self, step: Callable[[], _T], limit: Deadline | None = None) -> _T:
+        """Run a step of the session, moving bytes for it as long as it wants some."""
+        while True:
+            try:
+                result = step()
+            except ssl.SSLWantReadError:
+                self._flush()
+                if limit:
+                    if limit.remaining() <= 0:
+                        raise TimeoutError from None
+                    self._socket.settimeout(limit.remaining())
+                data = self._socket.recv(_READ_BYTES)
+                if data:
+                    self._received.write(data)
+                else:
+                    self._received.write_eof()
+            else:
+                self._flush()
+                return result
+
+    def _flush(self) -> None:
+        if self._to_send.pending:
+            self._socket.sendall(self._to_send.read())
+
+    def recv(self, size: int, /) -> bytes:
+        """Received bytes, empty at the end."""
+        try:
+            return self._pump(partial(self._session.read, size))
+        except ssl.SSLEOFError:
+            return b""
+
+    def sendall(self, data: bytes | memoryview, /) -> None:
+        """Send everything."""
+        view = memoryview(data)
+        while view:
+            view = view[self._pump(partial(self._session.write, view)) :]
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """The limit of each read and write of the socket below, in seconds."""
+        self._socket.settimeout(seconds)
+
+    def fileno(self) -> int:
+        """The descriptor of the socket below."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the socket below."""
+        self._socket.close()

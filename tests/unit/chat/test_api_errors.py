@@ -111,9 +111,9 @@ def test_without_a_known_code_the_status_decides(
     http_status: int, expected: tuple[ExitStatus, int | None], body: object
 ) -> None:
     error = decode_error(http_status, body_of(body))
-    assert (error.status, error.retry_limit) == expected
+    assert (error.status, error.retry.limit) == expected
     assert error.http_status == http_status
-    assert f"HTTP {http_status}" in error.message
+    assert f"HTTP {http_status}" in error.text
 
 
 # A code outranks the status it comes with.
@@ -154,15 +154,15 @@ def test_code_outranks_the_status(
     code: str, expected: tuple[ExitStatus, int | None], shape: Any, http_status: int
 ) -> None:
     error = decode_error(http_status, body_of(shape(code)))
-    assert (error.status, error.retry_limit) == expected
-    assert (error.code, error.http_status) == (code, http_status)
-    assert code in error.message
+    assert (error.status, error.retry.limit) == expected
+    assert (error.server_code, error.http_status) == (code, http_status)
+    assert code in error.text
 
 
 @pytest.mark.parametrize("code", ["Insufficient_Credits", "INSUFFICIENT_CREDITS"])
 def test_codes_are_compared_without_case(code: str) -> None:
     error = decode_error(400, body_of(documented(code)))
-    assert (error.status, error.code) == (CREDIT, code)
+    assert (error.status, error.server_code) == (CREDIT, code)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -175,8 +175,8 @@ def test_code_decides_where_there_is_no_status(
     if "error" in document:
         errors.append(decode_envelope_error(body_of(document)))  # type: ignore[arg-type]
     for error in errors:
-        assert (error.status, error.retry_limit) == expected
-        assert (error.code, error.http_status) == (code, None)
+        assert (error.status, error.retry.limit) == expected
+        assert (error.server_code, error.http_status) == (code, None)
 
 
 # Full rows: HTTP status, body, exit status, code, retry limit, what the message must hold.
@@ -329,12 +329,12 @@ def test_row(
     words: list[str],
 ) -> None:
     error = decode_error(http_status, body_of(body), request_id="req-7", retry_after=2.0)
-    assert (error.status, error.code, error.retry_limit) == (status, code, retry_limit)
+    assert (error.status, error.server_code, error.retry.limit) == (status, code, retry_limit)
     assert (error.http_status, error.request_id) == (http_status, "req-7")
     assert error.retry_after == 2.0
-    assert "request req-7" in error.message
+    assert "request req-7" in error.text
     for word in words:
-        assert word in error.message.replace(", request req-7", "")
+        assert word in error.text.replace(", request req-7", "")
     assert error.hint
 
 
@@ -380,13 +380,13 @@ def test_in_band(
     assert enveloped is not None
     assert enveloped.request_id == "req-7"
     for error in (in_band_error(document["error"]), enveloped):
-        assert (error.status, error.code, error.http_status, error.retry_limit) == expected
+        assert (error.status, error.server_code, error.http_status, error.retry.limit) == expected
 
 
 @pytest.mark.parametrize("error", [None, "", {}, [], True, 7, [1], {"a": 1}], ids=repr)
 def test_in_band_error_of_junk_is_a_server_error(error: object) -> None:
     found = in_band_error(error)
-    assert (found.status, found.code, found.retry_limit) == (TRANSIENT, None, 1)
+    assert (found.status, found.server_code, found.retry.limit) == (TRANSIENT, None, 1)
 
 
 NO_ENVELOPE_ERROR: dict[str, bytes] = {
@@ -453,8 +453,8 @@ def test_prose_never_decides_but_for_a_quota(
         {"message": prose},
     ):
         error = decode_error(http_status, body_of(document))
-        assert (error.status, error.retry_limit) == expected
-        assert prose in error.message
+        assert (error.status, error.retry.limit) == expected
+        assert prose in error.text
 
 
 @pytest.mark.parametrize("prose", PROSE)
@@ -463,7 +463,7 @@ def test_prose_never_decides_in_band(
     code: str, expected: tuple[ExitStatus, int | None], prose: str
 ) -> None:
     error = in_band_error({"code": code, "message": prose})
-    assert (error.status, error.retry_limit) == expected
+    assert (error.status, error.retry.limit) == expected
 
 
 HINTS: dict[str, tuple[int, str, str]] = {
@@ -494,14 +494,14 @@ class TestUntrustedText:
     def test_control_characters_of_message_code_and_request_id(self) -> None:
         body = body_of(documented("a\r\nb\x1b[31m", "x\n\x1b]0;title\x07\u202e\u2028y\x9b"))
         error = decode_error(400, body, request_id="r\x1b[2J\n1")
-        assert error.message.isprintable()
-        assert error.code is not None
-        assert error.code.isprintable()
+        assert error.text.isprintable()
+        assert error.server_code is not None
+        assert error.server_code.isprintable()
 
     def test_long_messages_and_codes_are_cut(self) -> None:
         error = decode_error(400, body_of(documented("c" * 10_000, "m" * 10_000)), request_id="r")
-        assert len(error.message) < 700
-        assert error.message.endswith("request r)")
+        assert len(error.text) < 700
+        assert error.text.endswith("request r)")
 
     def test_a_huge_message_that_is_slow_to_search(self) -> None:
         error = decode_error(429, body_of(documented(429, "reached your " * 500_000)))
@@ -517,7 +517,7 @@ class TestUntrustedText:
             {"code": "SPEND_LIMIT_EXCEEDED", "limit_usd": deep, "spent_usd": None}
         )
         assert error.status == CREDIT
-        assert "_usd" not in error.message
+        assert "_usd" not in error.text
 
     def test_a_lone_surrogate_in_a_code(self) -> None:
         error = decode_error(400, b'{"error":{"code":"\\ud83dx"}}')
@@ -561,7 +561,7 @@ def test_describe_body(body: bytes, content_type: str, expected: str) -> None:
 def test_not_the_api() -> None:
     error = not_the_api("an HTML page", request_id="r")
     assert (error.status, error.request_id, error.retryable) == (INCOMPLETE, "r", False)
-    assert "an HTML page" in error.message
+    assert "an HTML page" in error.text
     assert "CLINE_API_BASE_URL" in error.hint
 
 
@@ -604,11 +604,11 @@ BODIES = st.one_of(
 def check_any(error: ClinecliError) -> None:
     assert isinstance(error, ClinecliError)
     assert error.status not in (ExitStatus.OK, ExitStatus.INTERNAL)
-    assert error.message
-    assert error.message.isprintable()
-    assert len(error.message) < 800
+    assert error.text
+    assert error.text.isprintable()
+    assert len(error.text) < 800
     assert error.hint
-    assert error.code is None or error.code.isprintable()
+    assert error.server_code is None or error.server_code.isprintable()
     json.dumps(error.as_dict(), ensure_ascii=False).encode()
 
 

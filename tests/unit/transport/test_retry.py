@@ -17,6 +17,7 @@ from clinecli.errors import (
     IncompleteError,
     InternalError,
     RejectedError,
+    Retry,
     TlsError,
     TransientError,
 )
@@ -45,10 +46,10 @@ DECISIONS: dict[str, tuple[ClinecliError, int, int, float, float, float | None]]
     "jitter-is-a-quarter": (transient(), 1, 3, AMPLE, 0.5, 1.125),
     "jitter-of-two-seconds": (transient(), 2, 3, AMPLE, 0.5, 2.25),
     "jitter-is-one-second-at-most": (transient(), 6, 9, AMPLE, 0.5, 32.5),
-    "error-caps-retries": (transient(retry_limit=1), 1, 3, AMPLE, 0.0, 1.0),
-    "error-caps-retries-used": (transient(retry_limit=1), 2, 3, AMPLE, 0.0, None),
-    "error-never-raises-retries": (transient(retry_limit=9), 2, 1, AMPLE, 0.0, None),
-    "error-forbids": (transient(retry_limit=0), 1, 3, AMPLE, 0.0, None),
+    "error-caps-retries": (transient(retry=Retry.ONCE), 1, 3, AMPLE, 0.0, 1.0),
+    "error-caps-retries-used": (transient(retry=Retry.ONCE), 2, 3, AMPLE, 0.0, None),
+    "error-never-raises-retries": (transient(retry=Retry.TWICE), 2, 1, AMPLE, 0.0, None),
+    "error-forbids": (transient(retry=Retry.NEVER), 1, 3, AMPLE, 0.0, None),
     "retry-after": (transient(retry_after=7.0), 1, 3, AMPLE, 0.0, 7.0),
     "retry-after-shorter-than-backoff": (transient(retry_after=1.0), 3, 3, AMPLE, 0.0, 1.0),
     "retry-after-is-not-capped": (transient(retry_after=300.0), 1, 3, AMPLE, 0.0, 300.0),
@@ -91,7 +92,7 @@ def test_decision(
 
 
 ERRORS = st.builds(
-    lambda after, limit: transient(retry_after=after, retry_limit=limit),
+    lambda after, limit: transient(retry_after=after, retry=limit),
     st.none() | st.floats(0, 1e9),
     st.none() | st.integers(0, 5),
 )
@@ -108,7 +109,7 @@ def test_property_bounds(
         )
 
     chosen = delay(jitter, remaining)
-    allowed = attempt <= min(retries, retries if error.retry_limit is None else error.retry_limit)
+    allowed = attempt <= min(retries, retries if error.retry.limit is None else error.retry.limit)
     base = delay(0.0, math.inf)
     assert (base is not None) == allowed
     if base is None:

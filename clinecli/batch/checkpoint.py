@@ -1,0 +1,183 @@
+"""What an output says of earlier runs: which rows are finished, and what was asked.
+
+The output is the checkpoint. A line that ends in a line feed was written whole; what follows the
+last line feed is what a killed process or a full disk left of a line, and is cut off. After a power
+cut, blocks that had not reached the disk may read as zeros: such lines are lost as well.
+
+Rows that failed are asked again, unless they are to be kept: their lines go when a run begins.
+
+A million lines are read within two seconds, since nearly every row is recognised by the digest of
+its own line at its own place, without being parsed. Only where the input was edited, rows are
+looked up by id and compared by what is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import IO, Any, NamedTuple
+
+from clinecli.batch.results import DIGEST_BYTES, HEAD, Head, is_answered, read_head, unescape
+from clinecli.batch.table import Table
+from clinecli.errors import ExitStatus, UsageError
+from clinecli.jsontext import InvalidJson, loads
+
+_NONE = bytes(DIGEST_BYTES)
+_BEGIN = b'{"id":"batch_'
+_LINE_BYTES = 8
+EARLIER_BYTES = DIGEST_BYTES + _LINE_BYTES
+# Each line of the input costs 8 bytes. One beyond this is looked up by id.
+_MOST_LINES = 1 << 30
+
+
+class Checkpoint:
+    """The results that stay. `answered` counts those with an answer, `failed` those with an
+    error, by exit status; `claimed` those whose row was met in the input."""
+
+    def __init__(self) -> None:
+        # The source digest of the n-th line of the input at 8 * n; zero where it has no result.
+        self._sources = bytearray()
+        self._ids = Table()
+        # Results that could not be put there, and those that were found by id.
+        self._unplaced = Table()
+        self._moved = Table()
+        self.answered = 0
+        self.failed: Counter[int] = Counter()
+        self.claimed = 0
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, row_id: bytes) -> bool:
+        return row_id in self._ids
+
+    def keep(self, line: int, source: bytes, row_id: bytes) -> None:
+        """Keep the result of a line of the input."""
+        self._ids.add(row_id)
+        at = line * DIGEST_BYTES
+        if at >= len(self._sources) and line < _MOST_LINES:
+            self._sources.extend(bytes(max(at + DIGEST_BYTES, 2 * at) - len(self._sources)))
+        if self._sources[at : at + DIGEST_BYTES] == _NONE:
+            self._sources[at : at + DIGEST_BYTES] = source
+        else:
+            self._unplaced.add(row_id)
+
+    def claim(self, line: int, source: bytes) -> bool:
+        """Whether this very line of the input has a result, which no other row can claim then."""
+        at = line * DIGEST_BYTES
+        if self._sources[at : at + DIGEST_BYTES] != source:
+            return False
+        self._sources[at : at + DIGEST_BYTES] = _NONE
+        self.claimed += 1
+        return True
+
+    def claim_moved(self, row_id: bytes, line: int) -> bool:
+        """The same for a row whose result is of another line; False when that is claimed."""
+        if row_id in self._moved:
+            return False
+        if row_id not in self._unplaced:
+            at = line * DIGEST_BYTES
+            if self._sources[at : at + DIGEST_BYTES] == _NONE:
+                return False
+            self._sources[at : at + DIGEST_BYTES] = _NONE
+        self._moved.add(row_id)
+        self.claimed += 1
+        return True
+
+
+class Extent(NamedTuple):
+    """The part of a file that stays: up to `end`, without the stretches (begin, end) that go."""
+
+    end: int
+    dropped: tuple[tuple[int, int], ...]
+
+
+def scan(
+    file: IO[bytes],
+    name: str,
+    checkpoint: Checkpoint,
+    *,
+    keep_failed: bool = False,
+    spend: Callable[[Any], None] | None = None,
+) -> Extent:
+    """Read a file of results from its beginning, and what of it stays.
+
+    `spend` is called with each parsed line whose response was paid for. Raises `UsageError` for a
+    file that holds anything else.
+    """
+    keep, fromhex, match = checkpoint.keep, bytes.fromhex, HEAD.match
+    dropped: list[tuple[int, int]] = []
+    begin = answered = 0
+    for number, line in enumerate(file, 1):
+        end = begin + len(line)
+        head = match(line)
+        if head and is_answered(line):
+            kind, place, _, source, row_id = head.groups()
+            keep(int(place), fromhex(source.decode()), unescape(row_id))
+            answered += 1
+            if spend and kind == b"req":
+                spend(loads(line))
+        elif not line.endswith(b"\n") and (begin or _may_be_torn(line)):
+            break
+        else:
+            failed = _failed(line, name, number)
+            if failed and spend and not failed.copied:
+                spend(loads(line))
+            if failed and keep_failed:
+                keep(failed.line, failed.source, failed.id)
+                checkpoint.failed[_exit_status(line)] += 1
+            elif dropped and dropped[-1][1] == begin:
+                dropped[-1] = (dropped[-1][0], end)
+            else:
+                dropped.append((begin, end))
+        begin = end
+    checkpoint.answered += answered
+    return Extent(begin, tuple(dropped))
+
+
+def _may_be_torn(line: bytes) -> bool:
+    """Whether an only line without a line feed can be what is left of a result."""
+    return line.startswith(_BEGIN[: len(line)]) or not line.strip(b"\0")
+
+
+def _failed(line: bytes, name: str, number: int) -> Head | None:
+    """The head of a failed row's line; None for one that never reached the disk."""
+    head = read_head(line)
+    if head is None and line.strip(b"\0 \r\n") and not line.startswith(b"\0"):
+        raise UsageError(
+            f"line {number} of {name} is no result of clinecli batch: nothing was sent",
+            hint="give another --output, or --restart to begin anew (the file is kept aside)",
+        )
+    return head
+
+
+def _exit_status(line: bytes) -> int:
+    """The exit status of a failed row's line."""
+    try:
+        status = loads(line)["error"]["exit_status"]
+    except (InvalidJson, LookupError, TypeError):
+        return ExitStatus.INTERNAL
+    return status if isinstance(status, int) and status else ExitStatus.INTERNAL
+
+
+class Earlier(NamedTuple):
+    """A result that an output has already: of which line of the input, and what was asked."""
+
+    line: int
+    asked: bytes
+
+
+def by_id(file: IO[bytes], into: Table) -> None:
+    """Add every result of a file to a table of `EARLIER_BYTES`: for inputs that were edited."""
+    for line in file:
+        head = read_head(line)
+        if head and head.id not in into:
+            into.add(head.id, head.asked + head.line.to_bytes(_LINE_BYTES, "little"))
+
+
+def earlier(table: Table, row_id: bytes) -> Earlier | None:
+    """The entry of a row in such a table."""
+    value = table.get(row_id)
+    if value is None:
+        return None
+    return Earlier(int.from_bytes(value[DIGEST_BYTES:], "little"), value[:DIGEST_BYTES])

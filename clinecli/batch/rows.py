@@ -1,0 +1,342 @@
+"""One row of the input to one request: pure, the same for every kind of input.
+
+What a row is, is told by its keys:
+
+| row | request |
+|---|---|
+| `{"custom_id", "method", "url", "body": {…}}` | the body, as the Batch API has it |
+| `{"id"?, "messages": […], …}` | other keys are fields of the body |
+| `{"id"?, "prompt": "…", …}` | the same, with one user message |
+| `"…"`, and a line of text | a prompt |
+| any object, with a template | the template, filled from its fields |
+
+Flags give what a row leaves out (`Defaults`). Every row becomes the bytes that are sent, once, so
+that what is checked, fingerprinted, estimated and asked is the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from clinecli.chat.reply import ChatRequest
+from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
+from clinecli.jsontext import InvalidJson, dumps, loads_exact
+
+_ENDPOINT = "/chat/completions"
+_BODY_KEYS = {"custom_id", "id", "method", "url", "body"}
+_CAPS = ("max_tokens", "max_completion_tokens")
+# Newer models call the system message by another name.
+_SYSTEM = ("system", "developer")
+# The field of a template that a row of text fills.
+TEXT_FIELD = "input"
+_SHAPES = (
+    'a row has "prompt", "messages" or "body"; any other object needs --template, and lines of '
+    "text need --lines"
+)
+
+
+class Template(Protocol):
+    """Messages with variables, as a prompt file has them."""
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the variables."""
+        ...
+
+    def fill(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The messages with values in them."""
+        ...
+
+
+class Defaults(NamedTuple):
+    """What the flags give to a row that leaves it out.
+
+    `fields` are fields of the body, `system` goes before messages that have no system message,
+    `examples` (earlier turns) before a prompt.
+    """
+
+    fields: Mapping[str, Any]
+    system: tuple[dict[str, Any], ...] = ()
+    examples: tuple[dict[str, Any], ...] = ()
+    template: Template | None = None
+
+
+class Row(NamedTuple):
+    """A request. `number` is its place in the input, from 0, `line` the line where it begins, from
+    1; `data` is the body as it is sent."""
+
+    id: str
+    number: int
+    line: int
+    body: dict[str, Any]
+    data: bytes
+
+
+class BadRow(NamedTuple):
+    """A row that is no request, and why."""
+
+    id: str
+    number: int
+    line: int
+    error: ClinecliError
+
+
+class Place(NamedTuple):
+    """Where a row is: the input's name, the row's number from 0 and its line from 1."""
+
+    name: str
+    number: int
+    line: int
+
+
+class RowFault(Exception):
+    """Why a row is no request: without its place, which is added by who knows it."""
+
+    def __init__(self, message: str, hint: str = "correct the row", *, empty: bool = False):
+        super().__init__(message)
+        self.hint = hint
+        self.empty = empty
+
+
+def bad_row(fault: RowFault, place: Place, row_id: str | None = None) -> BadRow:
+    """A fault as a row of its own."""
+    kind = EmptyMessageError if fault.empty else UsageError
+    error = kind(f"{place.name}, line {place.line}: {fault}", hint=fault.hint)
+    return BadRow(row_id or str(place.line), place.number, place.line, error)
+
+
+def row_from_json(data: bytes, place: Place, defaults: Defaults) -> Row | BadRow:
+    """The row of one line of JSON."""
+    row_id = None
+    try:
+        value = _parse(data)
+        if isinstance(value, dict):
+            row_id = _id(value)
+        return _finish(_body(value, defaults), place, row_id)
+    except RowFault as fault:
+        return bad_row(fault, place, row_id)
+
+
+def row_from_text(text: str, place: Place, defaults: Defaults) -> Row | BadRow:
+    """The row of one line of text."""
+    try:
+        return _finish(_body(text, defaults), place, None)
+    except RowFault as fault:
+        return bad_row(fault, place)
+
+
+def row_from_cells(cells: dict[str, str], place: Place, defaults: Defaults) -> Row | BadRow:
+    """The row of one record of CSV, by column. Without a template, other columns than `id` and
+    `prompt` are fields of the body, as with --param; an empty cell gives none."""
+    row_id = None
+    try:
+        row_id = _id({name: value for name, value in cells.items() if value})
+        value: dict[str, Any] = cells
+        if not defaults.template:
+            if "prompt" not in cells:
+                raise RowFault(
+                    "there is no column 'prompt'",
+                    f"the columns are: {', '.join(cells)[:200]}; choose by --template "
+                    "'… {{column}} …'",
+                )
+            value = {name: cell_value(name, cell) for name, cell in cells.items() if cell}
+            value.setdefault("prompt", "")
+        return _finish(_body(value, defaults), place, row_id)
+    except RowFault as fault:
+        return bad_row(fault, place, row_id)
+
+
+def cell_value(name: str, cell: str) -> Any:
+    """A cell as a field of the body: JSON where it parses, else text."""
+    if name in {"id", "custom_id", "prompt", "model"}:
+        return cell
+    try:
+        return loads_exact(cell)
+    except ValueError:
+        return cell
+
+
+def _parse(data: bytes) -> Any:
+    """A line of JSON. Numbers that Python would respell are kept as they are."""
+    import orjson
+
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _parse_exactly(data)
+    if isinstance(value, dict):
+        body = value.get("body")
+        if not _is_plain(body if isinstance(body, dict) else value):
+            return _parse_exactly(data)
+    return value
+
+
+def _is_plain(fields: dict[str, Any]) -> bool:
+    """Whether all numbers in it are surely spelled as Python spells them."""
+    for value in fields.values():
+        kind = type(value)
+        if kind is list:
+            for item in value:
+                if type(item) is dict:
+                    for part in item.values():
+                        if type(part) is not str:
+                            return False
+                elif type(item) is not str:
+                    return False
+        elif kind is not str and (kind is not int or not value) and kind is not bool:
+            return False
+    return True
+
+
+def _parse_exactly(data: bytes) -> Any:
+    text = decoded(data)
+    try:
+        return loads_exact(text)
+    except json.JSONDecodeError as error:
+        raise RowFault(
+            f"it is not JSON: {error.msg} at column {error.colno}",
+            "each line is a JSON object or string (`jq -c '.[]'` makes them of an array); "
+            "--lines reads plain text, --csv CSV",
+        ) from None
+    except (ValueError, InvalidJson) as error:
+        raise RowFault(f"it is not JSON: {error}") from None
+
+
+def decoded(raw: bytes) -> str:
+    """A row's bytes as text."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise RowFault(
+            f"it is not UTF-8 text: byte 0x{raw[error.start]:02x} at offset {error.start}",
+            "convert the input first: iconv -t UTF-8",
+        ) from None
+
+
+def _id(row: Mapping[str, Any]) -> str | None:
+    """The id that a row names; None when it names none."""
+    value = row.get("custom_id")
+    if value is None:
+        value = row.get("id")
+    if value is None or type(value) is int:
+        return None if value is None else str(value)
+    if not isinstance(value, str) or not value:
+        raise RowFault("its id is neither text nor a whole number", 'e.g. "id": "row-1"')
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RowFault("its id is no Unicode text", "\\ud83d alone is no text") from None
+    return value
+
+
+def _body(value: Any, defaults: Defaults) -> dict[str, Any]:
+    """The request of a parsed row, `stream` apart."""
+    if isinstance(value, str):
+        value = {(TEXT_FIELD if defaults.template else "prompt"): value}
+    if not isinstance(value, dict):
+        raise RowFault("it is neither a JSON object nor a string", _SHAPES)
+    if defaults.template:
+        return _filled(value, defaults.template, defaults)
+    body = value.get("body")
+    if isinstance(body, dict) or "url" in value:
+        return _whole(value, body, defaults)
+    fields = {name: field for name, field in value.items() if name not in {"id", "custom_id"}}
+    if "prompt" not in fields:
+        if "messages" not in fields:
+            raise RowFault(f"it is no request: its keys are {_keys(value)}", _SHAPES)
+        return _merged(fields, defaults)
+    if "messages" in fields:
+        raise RowFault('it has "prompt" and "messages"', "leave one of them out")
+    prompt = fields.pop("prompt")
+    if not isinstance(prompt, str):
+        raise RowFault('its "prompt" is no text', 'write it like {"prompt": "…"}')
+    fields["messages"] = [*defaults.examples, {"role": "user", "content": prompt}]
+    return _merged(fields, defaults)
+
+
+def _keys(value: dict[str, Any]) -> str:
+    return ", ".join(value)[:100] or "none"
+
+
+def _whole(row: dict[str, Any], body: Any, defaults: Defaults) -> dict[str, Any]:
+    """The body of a row in the shape of the Batch API."""
+    if not isinstance(body, dict):
+        raise RowFault('its "body" is no JSON object', _SHAPES)
+    url, method = row.get("url", _ENDPOINT), row.get("method", "POST")
+    if not isinstance(url, str) or not url.endswith(_ENDPOINT):
+        raise RowFault(
+            f"its url is not {_ENDPOINT}: {str(url)[:100]}", "only chat completions can be asked"
+        )
+    if method != "POST":
+        raise RowFault(f"its method is not POST: {str(method)[:100]}", "leave it out")
+    if others := row.keys() - _BODY_KEYS:
+        raise RowFault(
+            f'it has keys beside its "body": {", ".join(sorted(others))[:100]}',
+            "fields of the request go into the body",
+        )
+    return _merged(body, defaults)
+
+
+def _filled(fields: dict[str, Any], template: Template, defaults: Defaults) -> dict[str, Any]:
+    """The request of a template. Fields are text; what is no text is inserted as JSON."""
+    if missing := sorted(template.variables - fields.keys()):
+        raise RowFault(
+            f"the template's field '{missing[0]}' is not there: the fields are {_keys(fields)}",
+            "correct the name in the template, or the row",
+        )
+    values = {name: _as_text(fields[name]) for name in template.variables}
+    return _merged({"messages": template.fill(values)}, defaults)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else dumps(value).decode()
+
+
+def _merged(fields: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
+    """A row's fields, and what they leave out."""
+    messages = fields.get("messages")
+    if type(messages) is not list or not messages:
+        raise RowFault('its "messages" are no array of messages', "write them like [{…}, {…}]")
+    has_system = False
+    for message in messages:
+        if type(message) is not dict:
+            raise RowFault('its "messages" are no array of objects', "write them like [{…}, {…}]")
+        if message.get("role") in _SYSTEM:
+            has_system = True
+    body = {**defaults.fields, **fields}
+    if defaults.system and not has_system:
+        body["messages"] = [*defaults.system, *messages]
+    if _CAPS[0] in body and _CAPS[1] in body:
+        # One cap by two names: the row's own counts.
+        own = [cap for cap in _CAPS if cap in fields] or list(_CAPS)
+        for cap in _CAPS:
+            if cap not in own:
+                del body[cap]
+    return body
+
+
+def _finish(body: dict[str, Any], place: Place, row_id: str | None) -> Row:
+    """Check a request and write it down."""
+    last = body["messages"][-1]
+    content = last.get("content") if last.get("role") == "user" else None
+    if (type(content) is not str or not content.strip()) and not ChatRequest(body).has_user_content:
+        raise RowFault(
+            "there is no user message with content", "give it one, or leave the row out", empty=True
+        )
+    model = body.get("model")
+    if type(model) is not str or not model.strip():
+        raise RowFault('its "model" is no text', "e.g. anthropic/claude-sonnet-4-6")
+    body["stream"] = False
+    try:
+        data = dumps(body)
+    except ValueError as error:
+        raise RowFault(
+            f"it cannot be sent as JSON: {error}",
+            "\\ud83d alone is no text, and 254 levels are deep enough",
+        ) from None
+    return Row(row_id or str(place.line), place.number, place.line, body, data)

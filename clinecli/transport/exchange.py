@@ -1,0 +1,261 @@
+"""One HTTP/1.1 exchange on a connection, by h11: request out, head in, body pulled."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import h11
+
+from clinecli.chat.api_errors import not_the_api, one_line
+from clinecli.errors import ClinecliError, Code, IncompleteError
+from clinecli.transport.decoding import Decoder, decoder
+from clinecli.transport.failures import failure
+from clinecli.transport.route import Hop, Stage
+
+if TYPE_CHECKING:
+    from clinecli.config.secret import Redactor
+    from clinecli.transport.client import Call
+    from clinecli.transport.deadline import Deadline
+    from clinecli.transport.dial import Dialled, Timings
+
+MAX_BODY_BYTES = 512 * 1024 * 1024
+_READ_BYTES = 65536
+_WRITE_BYTES = 256 * 1024
+# Python overlooks a signal that comes right before a blocking call: none blocks for longer.
+_LONGEST_WAIT = 1.0
+# As httpcore: h11's own 16 KiB are too few for the headers of some gateways.
+_HEAD_BYTES = 100 * 1024
+
+
+class Connection:
+    """A dialled socket and the state of HTTP on it. It carries one exchange at a time."""
+
+    def __init__(self, dialled: Dialled, hop: Hop, tls_host: str) -> None:
+        self.dialled = dialled
+        self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        self._socket = dialled.socket
+        self._hop = hop
+        self._tls_host = tls_host
+        self._timeout: float | None = -1.0
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def peek(self) -> Literal["quiet", "closed", "bytes"]:
+        """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
+        if not select.select([self._socket], [], [], 0)[0]:
+            return "quiet"
+        self._set_timeout(0.0)
+        try:
+            return "bytes" if self._socket.recv(1) else "closed"
+        except OSError as error:
+            # A TLS ticket is readable, and no data.
+            return "quiet" if type(error).__name__ == "SSLWantReadError" else "closed"
+
+    def write(self, data: bytes, deadline: Deadline, idle: float | None) -> None:
+        """Send everything. Raises `ClinecliError` when the peer stops reading.
+
+        A peer that hangs up, or answers early with 413, is heard first: reading tells.
+        """
+        view = memoryview(data)
+        for start in range(0, len(view), _WRITE_BYTES):
+            limit = deadline.bound(idle)
+            self._set_timeout(limit)
+            try:
+                self._socket.sendall(view[start : start + _WRITE_BYTES])
+            except TimeoutError as error:
+                if select.select([self._socket], [], [], 0)[0]:
+                    return
+                raise self._failed(Stage.SEND, error, deadline, idle) from None
+            except OSError:
+                return
+
+    def read(self, stage: Stage, deadline: Deadline, idle: float | None) -> bytes:
+        """What one read of the network brings; empty at its end. Raises `ClinecliError`."""
+        limit = deadline.bound(idle)
+        try:
+            while True:
+                part = min(limit, _LONGEST_WAIT)
+                self._set_timeout(part)
+                try:
+                    return self._socket.recv(_READ_BYTES)
+                except TimeoutError:
+                    limit -= part
+                    if limit <= 0:
+                        raise
+        except OSError as error:
+            raise self._failed(stage, error, deadline, idle) from None
+
+    def _failed(
+        self, stage: Stage, error: Exception, deadline: Deadline, idle: float | None
+    ) -> ClinecliError:
+        if isinstance(error, TimeoutError) and (idle is None or deadline.remaining() <= 0):
+            return deadline.exceeded()
+        return self.failed(stage, error, idle)
+
+    def failed(self, stage: Stage, error: Exception, seconds: float | None = None) -> ClinecliError:
+        """The error that an exception of this connection means."""
+        return failure(stage, error, hop=self._hop, host=self._tls_host, seconds=seconds)
+
+    def _set_timeout(self, seconds: float) -> None:
+        # A system call each time, and mostly the same value.
+        if seconds != self._timeout:
+            self._socket.settimeout(seconds)
+            self._timeout = seconds
+
+
+class Answer:
+    """What a server answers, whatever its status. A context manager that closes the connection,
+    unless it can be kept.
+
+    `headers` have names in lower case; repeated ones are joined by a comma. `request_id` is the
+    server's name for the request, on one line; `redact` takes the secrets of the call out of text.
+    The body is pulled: `read` gives what one read of the network brings, iterating gives that to
+    the end, `body` all of it. `kept` is the connection for the next call of the same worker, once
+    the body has ended well.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        head: h11.Response,
+        call: Call,
+        redact: Redactor,
+        timings: Timings,
+    ) -> None:
+        self.status = head.status_code
+        self.headers = _headers(head)
+        self.request_id = one_line(redact(self.headers.get("x-request-id", "")), 100) or None
+        self.timings = timings
+        self.redact = redact
+        self.kept: Connection | None = None
+        self._connection = connection
+        self._call = call
+        self._ended = False
+        self._started = time.monotonic() - (timings.first_byte or 0)
+        self._decoder: Decoder | None = decoder(self.headers.get("content-encoding", ""))
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ended:
+            self._call.log(f"* done after {(time.monotonic() - self._started) * 1000:.0f} ms")
+        if not self.kept:
+            self._connection.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while data := self.read():
+            yield data
+
+    def read(self, idle: float | None = None) -> bytes:
+        """What the next read of the network brings of the body, decompressed; empty at its end.
+
+        `idle` is in seconds, where it is to differ from the call's. What came before a failure
+        is given first; the next read raises it, a `ClinecliError`.
+        """
+        idle = self._call.idle if idle is None else idle
+        while not self._ended:
+            pieces, error = self._pieces()
+            data = b"".join(pieces)
+            if self._decoder:
+                data = self._decoder.feed(data, ended=self._ended)
+            if data:
+                return data
+            if error:
+                raise self._connection.failed(Stage.BODY, error)
+            if not self._ended:
+                received = self._connection.read(Stage.BODY, self._call.deadline, idle)
+                try:
+                    self._connection.http.receive_data(received)
+                except h11.RemoteProtocolError:
+                    # Bytes after the end of a connection: the next event tells.
+                    continue
+        return b""
+
+    def _pieces(self) -> tuple[list[bytes], Exception | None]:
+        """The pieces of the body that have been received, and what is wrong after them."""
+        pieces: list[bytes] = []
+        next_event = self._connection.http.next_event
+        try:
+            while True:
+                event = next_event()
+                if type(event) is h11.Data:
+                    pieces.append(event.data)
+                elif event is h11.NEED_DATA:
+                    return pieces, None
+                else:
+                    self._end()
+                    return pieces, None
+        except h11.RemoteProtocolError as error:
+            return pieces, error
+
+    def _end(self) -> None:
+        self._ended = True
+        http = self._connection.http
+        if http.our_state is http.their_state is h11.DONE and not http.trailing_data[0]:
+            http.start_next_cycle()
+            self.kept = self._connection
+
+    def body(self) -> bytes:
+        """The whole body. Raises `ClinecliError`, also when it exceeds 512 MiB."""
+        pieces, size = [], 0
+        for piece in self:
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_BODY_BYTES:
+                raise IncompleteError(
+                    f"the reply exceeds {MAX_BODY_BYTES >> 20} MiB", code=Code.TOO_LARGE
+                )
+        return b"".join(pieces)
+
+
+def _headers(head: h11.Response) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in head.headers:
+        name, value = raw_name.decode("ascii", "replace"), raw_value.decode("utf-8", "replace")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def exchange(
+    connection: Connection,
+    call: Call,
+    target: str,
+    headers: list[tuple[str, str]],
+    redact: Redactor,
+) -> Answer:
+    """Send a request and read the head of its answer. Raises `ClinecliError`."""
+    http = connection.http
+    # RFC 9110, section 5.5, allows all bytes but controls in a value.
+    fields = [(name.encode(), value.encode()) for name, value in headers]
+    parts = [http.send(h11.Request(method=call.method, target=target.encode(), headers=fields))]
+    if call.body:
+        parts.append(http.send(h11.Data(data=call.body)))
+    parts.append(http.send(h11.EndOfMessage()))
+    started = time.monotonic()
+    connection.write(b"".join(part for part in parts if part), call.deadline, call.idle)
+    try:
+        head = _head(connection, call)
+    except h11.RemoteProtocolError as error:
+        raise connection.failed(Stage.WAIT, error) from None
+    timings = connection.dialled.timings._replace(first_byte=time.monotonic() - started)
+    return Answer(connection, head, call, redact, timings)
+
+
+def _head(connection: Connection, call: Call) -> h11.Response:
+    while True:
+        event = connection.http.next_event()
+        if isinstance(event, h11.Response):
+            return event
+        if event is h11.NEED_DATA:
+            data = connection.read(Stage.WAIT, call.deadline, call.idle)
+            if not data:
+                raise connection.failed(Stage.WAIT, EOFError())
+            connection.http.receive_data(data)
+        elif not isinstance(event, h11.InformationalResponse):
+            raise not_the_api("a switch of protocols that nobody asked for")

@@ -1,0 +1,89 @@
+"""CONNECT: a tunnel through an HTTP proxy (RFC 9110, section 9.3.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h11
+
+from clinecli.chat.api_errors import one_line
+from clinecli.config.proxy import proxy_secrets, proxy_token
+from clinecli.config.secret import Redactor
+from clinecli.errors import ClinecliError, Code, ConnectionFailed, Retry
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.failures import failure
+from clinecli.transport.route import Route, Stage
+
+if TYPE_CHECKING:
+    from clinecli.transport.dial import Socket
+
+_READ_BYTES = 65536
+_CREDENTIALS_HINT = "put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT"
+_ANSWERS: dict[int, tuple[Code, str, str | None]] = {
+    403: (
+        Code.PROXY_403,
+        "refused the connection",
+        "the proxy does not allow this host: ask its operator, or use another proxy",
+    ),
+    407: (Code.PROXY_407, "asks for valid credentials", _CREDENTIALS_HINT),
+    502: (Code.PROXY_502, "refused the connection", None),
+    503: (Code.PROXY_503, "refused the connection", None),
+    504: (Code.PROXY_504, "refused the connection", None),
+}
+
+
+def open_tunnel(socket: Socket, route: Route, limit: Deadline) -> None:
+    """Have the proxy connect to the API's host. Raises `ConnectionFailed`.
+
+    `limit` bounds the whole exchange, however the proxy drips its answer.
+    """
+    proxy, hop = route.proxy, route.hop
+    assert proxy is not None
+    host = f"[{route.origin.host}]" if ":" in route.origin.host else route.origin.host
+    target = f"{host}:{route.origin.port}"
+    headers = [("Host", target), ("Accept", "*/*")]
+    token = proxy_token(proxy)
+    headers += [("Proxy-Authorization", f"Basic {token}")] if token else []
+    try:
+        answer = _connect(socket, target, headers, limit)
+    except (OSError, EOFError, h11.ProtocolError) as error:
+        raise failure(Stage.TUNNEL, error, hop=hop, seconds=limit.seconds) from None
+    if not 200 <= answer.status_code < 300:
+        raise _refusal(route, answer)
+
+
+def _connect(
+    socket: Socket, target: str, headers: list[tuple[str, str]], limit: Deadline
+) -> h11.Response:
+    http = h11.Connection(h11.CLIENT)
+    request = h11.Request(method="CONNECT", target=target, headers=headers)
+    socket.settimeout(max(limit.remaining(), 0.001))
+    socket.sendall((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
+    while True:
+        event = http.next_event()
+        if isinstance(event, h11.Response):
+            return event
+        if event is h11.NEED_DATA:
+            if limit.remaining() <= 0:
+                raise TimeoutError
+            socket.settimeout(limit.remaining())
+            data = socket.recv(_READ_BYTES)
+            if not data:
+                raise EOFError
+            http.receive_data(data)
+        elif not isinstance(event, h11.InformationalResponse):
+            raise EOFError
+
+
+def _refusal(route: Route, answer: h11.Response) -> ClinecliError:
+    status = answer.status_code
+    code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", None))
+    redact = Redactor(proxy_secrets(route.proxy))
+    reason = one_line(redact(answer.reason.decode("utf-8", "replace")))
+    return ConnectionFailed(
+        f"{route.hop.name} {what}: {f'{status} {reason}'.strip()}",
+        code=code,
+        hint=hint,
+        http_status=status,
+        retry=Retry.NEVER if status < 500 else None,
+    )
