@@ -10,8 +10,8 @@ What is settled, by what is known (`charge`):
 |---|---|
 | `usage.cost` | that |
 | token counts alone | counts times list prices |
-| neither, refused before a model ran: no connection, a status of 4xx | nothing |
-| neither, else: a cut or lost reply may well be billed | all that was reserved |
+| neither, where no model ran: no connection, a status of 4xx | nothing |
+| neither, else: a reply that was cut or never came may well be billed | all that was reserved |
 
 A row waits while it would fit if those in flight cost nothing. One that cannot fit any more ends
 the batch: `reserve` raises `CreditError`, for each row from then on.
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import threading
 
-from clinecli.errors import ClinecliError, CreditError, ExitStatus
+from clinecli.errors import ClinecliError, Code, CreditError, ExitStatus
 from clinecli.models.price import Usage, usd_text
 
 _NEVER_RAN = {
@@ -44,8 +44,9 @@ def charge(reserved: int, usage: Usage | None, error: ClinecliError | None) -> i
         return usage.cost
     if error is None:
         return reserved
-    refused = error.http_status in _REFUSALS
-    return 0 if refused or error.status in _NEVER_RAN else reserved
+    # A connection that was closed without an answer did carry the request.
+    never_ran = error.status in _NEVER_RAN and error.code is not Code.CLOSED
+    return 0 if never_ran or error.http_status in _REFUSALS else reserved
 
 
 class Budget:

@@ -25,6 +25,8 @@ _PART = re.compile(r"(?:\s|,|and\b)*+([0-9]{1,9}(?:\.[0-9]{1,9})?)\s?([a-z]+)", 
 # A message may be huge; where a wait is told, it is told early.
 _LONGEST_MESSAGE = 4000
 
+# What an error after HTTP 200 says.
+_RATE_CODES = {"rate_limit", "rate_limit_exceeded", "429"}
 _REFUSED = {ExitStatus.CONNECTION, ExitStatus.TLS, ExitStatus.TRANSIENT}
 _MAY_PASS = {ExitStatus.CREDIT, ExitStatus.TRANSIENT}
 
@@ -56,7 +58,8 @@ def outcome_of(error: ClinecliError | None, tokens: int | None) -> Outcome:
         return Outcome(tokens=tokens)
     return Outcome(
         accepted=error.status not in _REFUSED,
-        limited=error.http_status == 429 and error.status is ExitStatus.TRANSIENT,
+        limited=error.status is ExitStatus.TRANSIENT
+        and (error.http_status == 429 or error.server_code in _RATE_CODES),
         wait=wait_of(error),
         tokens=tokens,
     )

@@ -10,6 +10,7 @@ from clinecli.batch.money import Budget, charge
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    Code,
     ConnectionFailed,
     CreditError,
     IncompleteError,
@@ -39,6 +40,7 @@ CHARGES: dict[str, tuple[Usage | None, ClinecliError | None, int]] = {
     "bad-key": (None, AuthError("no", http_status=401), 0),
     "no-credit": (None, CreditError("no", http_status=402), 0),
     "no-connection": (None, ConnectionFailed("refused"), 0),
+    "no-answer": (None, ConnectionFailed("closed", code=Code.CLOSED), 100),
     "no-trust": (None, TlsError("untrusted"), 0),
 }
 

@@ -65,6 +65,10 @@ OUTCOMES: dict[str, tuple[ClinecliError | None, Outcome]] = {
         TransientError("slow down", http_status=429, retry_after=3.0),
         Outcome(accepted=False, limited=True, wait=3.0, tokens=7),
     ),
+    "in-a-body": (
+        TransientError("slow down", server_code="rate_limit"),
+        Outcome(accepted=False, limited=True, tokens=7),
+    ),
     "told-in-prose": (
         TransientError("rate limit: try again in 2m", http_status=429),
         Outcome(accepted=False, limited=True, wait=120.0, tokens=7),
