@@ -1,0 +1,105 @@
+"""What an answer is worth: the same judgement as that of `ask`, for one row. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clinecli.batch.results import Response, body_as_json
+from clinecli.batch.waits import wait_of
+from clinecli.chat.reply import Reply
+from clinecli.errors import ClinecliError
+from clinecli.jsontext import dumps
+from clinecli.transport.replies import reply_in
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+    from clinecli.batch.wire import Landed
+
+_MOST_SCHEMAS = 64
+
+
+class Asking(NamedTuple):
+    """What a reply is judged by: whether it may be cut at its length, and its schema's JSON."""
+
+    limits_tokens: bool
+    schema: bytes | None
+
+
+class Verdict(NamedTuple):
+    """What came of one request. `error` is None for a complete answer alone, and has the wait
+    that the server wants, wherever it said so. `usage` is what the server counts."""
+
+    response: Response | None
+    error: ClinecliError | None
+    reply: Reply | None = None
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        return self.reply.usage if self.reply else None
+
+
+def asking(body: dict[str, Any]) -> Asking:
+    """What the reply to a request will be judged by."""
+    limits = body.get("max_tokens") is not None or body.get("max_completion_tokens") is not None
+    wanted = body.get("response_format")
+    schema = None
+    if isinstance(wanted, dict) and isinstance(wanted.get("json_schema"), dict):
+        schema = wanted["json_schema"].get("schema")
+    return Asking(limits, None if schema is None else dumps(schema))
+
+
+class Judge:
+    """Judges answers. It remembers the schemas that it has read."""
+
+    def __init__(self) -> None:
+        self._validators: dict[bytes, Validator | None] = {}
+
+    def verdict(self, landed: Landed, asking: Asking) -> Verdict:
+        """What came of a request."""
+        answer, body = landed.answer, landed.body
+        if answer is None:
+            return Verdict(None, landed.error)
+        try:
+            if landed.error:
+                raise landed.error
+            event = reply_in(answer, body)
+        except ClinecliError as error:
+            shown = body_as_json(answer.redact(body.decode("utf-8", "replace")).encode())
+            return Verdict(Response(answer.status, answer.request_id, shown), _with_wait(error))
+        response = Response(answer.status, answer.request_id, event.raw)
+        reply = Reply()
+        reply.add(event)
+        error = reply.failure(limits_tokens=asking.limits_tokens)
+        if error is None and asking.schema is not None:
+            error = self._mismatch(asking.schema, reply.text)
+        if error:
+            error = error.but(request_id=answer.request_id)
+        return Verdict(response, error, reply)
+
+    def _mismatch(self, schema: bytes, text: str) -> ClinecliError | None:
+        from clinecli.chat.schema import mismatch
+
+        if schema not in self._validators:
+            if len(self._validators) >= _MOST_SCHEMAS:
+                self._validators.clear()
+            self._validators[schema] = _validator(schema)
+        validator = self._validators[schema]
+        return mismatch(validator, text) if validator else None
+
+
+def _validator(schema: bytes) -> Validator | None:
+    """The validator of a schema; None for one that only the server understands."""
+    import json
+
+    from clinecli.chat.schema import load_schema
+
+    try:
+        return load_schema(json.loads(schema), "response_format")
+    except ClinecliError:
+        return None
+
+
+def _with_wait(error: ClinecliError) -> ClinecliError:
+    wait = wait_of(error)
+    return error if wait == error.retry_after else error.but(retry_after=wait)

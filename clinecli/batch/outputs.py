@@ -1,0 +1,109 @@
+"""Where results go: to a file that can be continued or to a stream, as they come or in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from clinecli.batch.engine import Feed, Finished
+from clinecli.batch.results import result_line
+from clinecli.batch.store import ResultFile
+from clinecli.batch.tasks import Request
+from clinecli.jsontext import dumps
+from clinecli.text import clean
+
+# How far rows may be ahead of the one whose turn it is: so many at least, so many for each worker,
+# and so many bytes of results that are held back.
+_AHEAD = 256
+_AHEAD_PER_JOB = 16
+_AHEAD_BYTES = 32 * 1024 * 1024
+
+
+def whole_line(finished: Finished) -> bytes:
+    """The line of a result."""
+    request, verdict, copied = finished
+    return result_line(request.row, verdict.response, verdict.error, copied=copied)
+
+
+def text_line(finished: Finished) -> bytes:
+    """The reply alone, as a JSON string; null for a row that failed."""
+    reply = finished.verdict.reply
+    if finished.verdict.error or reply is None:
+        return b"null\n"
+    text = reply.text
+    if not reply.has_text and reply.tool_calls:
+        from clinecli.chat.render import tool_call_line
+
+        text = b"".join(map(tool_call_line, reply.tool_calls)).decode()
+    return dumps(clean(text)) + b"\n"
+
+
+class Results:
+    """Writes each result where it belongs: failed rows to `errors`, if there is such a file.
+
+    `put` takes the line of a row, by its number. Raises `OutputError` and `ClosedPipe`.
+    """
+
+    def __init__(
+        self, put: Callable[[int, bytes], None], errors: ResultFile | None, *, text: bool = False
+    ) -> None:
+        self._put = put
+        self._errors = errors
+        self._text = text
+
+    def write(self, finished: Finished) -> None:
+        """Write one result."""
+        line = b""
+        if self._errors and finished.verdict.error:
+            self._errors.append(whole_line(finished))
+        elif not self._text:
+            line = whole_line(finished)
+        if self._text:
+            line = text_line(finished)
+        self._put(finished.request.number, line)
+
+
+class InOrder:
+    """Holds lines back until it is their turn: numbers are expected in order, and come in any.
+
+    It is also the feed of these rows, and gives none while too much is held back.
+    """
+
+    def __init__(self, feed: Feed, write: Callable[[bytes], None], jobs: int) -> None:
+        self._feed = feed
+        self._write = write
+        self._most = max(_AHEAD, _AHEAD_PER_JOB * jobs)
+        self._expected: deque[int] = deque()
+        self._lines: dict[int, bytes] = {}
+        self._size = 0
+
+    @property
+    def ended(self) -> bool:
+        return self._feed.ended
+
+    def take(self) -> Request | None:
+        """The next request, None when there is none now."""
+        if len(self._expected) >= self._most or self._size > _AHEAD_BYTES:
+            return None
+        request = self._feed.take()
+        if request:
+            self._expected.append(request.number)
+        return request
+
+    def put(self, number: int, line: bytes) -> None:
+        """Take a line in, and write those whose turn it is."""
+        self._lines[number] = line
+        self._size += len(line)
+        ready = []
+        while self._expected and self._expected[0] in self._lines:
+            ready.append(self._lines.pop(self._expected.popleft()))
+        if ready:
+            data = b"".join(ready)
+            self._size -= len(data)
+            self._write(data)
+
+    def close(self) -> None:
+        """Write what is held back; the rows between that have no result are left out."""
+        for number in sorted(self._lines):
+            self._write(self._lines[number])
+        self._lines.clear()
