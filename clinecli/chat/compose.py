@@ -85,7 +85,8 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
         raise EmptyMessageError("there is no new message for the thread: nothing was sent")
     earlier = _array(whole.get("messages", []), "messages of --request")
     earlier += _messages(inputs.messages)
-    thread = _messages(inputs.thread)
+    # A thread that does not exist yet is empty.
+    thread = _messages(inputs.thread) if inputs.thread and inputs.thread.text else []
     system = _system(options, inputs)
     if system:
         # A flag wins over the file, and a conversation has one system message.
@@ -124,7 +125,7 @@ def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
 
 def _messages(given: Named | None) -> list[dict[str, Any]]:
     """The turns of a file. Raises `UsageError`."""
-    if given is None or not given.text:
+    if given is None:
         return []
     messages = parse_json(given.text, given.name)
     if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):

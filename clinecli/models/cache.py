@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from clinecli.config.keys import home
 from clinecli.models.catalogue import Model, json_array, json_items, parse
 from clinecli.text import utf8
 
@@ -54,10 +55,7 @@ def directory(environ: Mapping[str, str]) -> Path:
     base = environ.get("XDG_CACHE_HOME", "")
     if base.startswith("/"):
         return Path(base, "clinecli")
-    # Its Unix rules on every system, see above.
-    from platformdirs.unix import Unix
-
-    return Path(Unix("clinecli").user_cache_dir)
+    return home(environ) / ".cache" / "clinecli"
 
 
 def load(environ: Mapping[str, str]) -> CachedModels | None:

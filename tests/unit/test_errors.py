@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from clinecli import errors
-from clinecli.errors import ClinecliError, ExitStatus
+from clinecli.errors import ClinecliError, Code, ExitStatus, Retry
 
 # Append-only: scripts depend on every number and label of the contract.
 STATUSES = [
@@ -95,12 +97,12 @@ def test_class(name: str, status: int, retryable: bool) -> None:
 def test_as_dict_has_the_keys_of_the_contract(name: str) -> None:
     status, retryable = CLASSES[name]
     error = _class(name)(
-        "it failed", hint="do this", http_status=418, code="teapot", request_id="r1"
+        "it failed", hint="do this", http_status=418, server_code="teapot", request_id="r1"
     )
     assert list(error.as_dict()) == KEYS
     assert error.as_dict() == {
         "kind": LABELS[status],
-        "message": "it failed",
+        "message": "it failed (HTTP 418, code teapot, request r1)",
         "hint": "do this",
         "status": 418,
         "code": "teapot",
@@ -118,50 +120,151 @@ def test_as_dict_is_plain_json_when_the_server_said_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "limit", "retryable"),
+    ("retry", "limit", "retryable"),
     [
-        pytest.param({}, None, True, id="class-default"),
-        pytest.param({"retry_limit": None}, None, True, id="none-is-unlimited"),
-        pytest.param({"retry_limit": 1}, 1, True, id="one"),
-        pytest.param({"retry_limit": 0}, 0, False, id="zero"),
+        (Retry.NEVER, 0, False),
+        (Retry.ONCE, 1, True),
+        (Retry.TWICE, 2, True),
+        (Retry.AS_ASKED, None, True),
     ],
+    ids=str,
 )
-def test_retry_limit(given: dict[str, Any], limit: int | None, retryable: bool) -> None:
-    error = errors.TransientError("no", **given)
-    assert error.retry_limit == limit
-    assert error.retryable is retryable
-
-
-def test_retry_limit_none_overrules_a_class_that_forbids() -> None:
-    assert errors.AuthError("no").retry_limit == 0
-    assert errors.AuthError("no", retry_limit=None).retryable
+def test_retry(retry: Retry, limit: int | None, retryable: bool) -> None:
+    assert retry.limit == limit
+    # The class has a default, which gives way.
+    for kind in (errors.TransientError, errors.AuthError):
+        assert kind("no", retry=retry).retryable is retryable
 
 
 def test_an_empty_hint_is_not_replaced() -> None:
     assert errors.AuthError("no").hint
     assert errors.AuthError("no", hint="").hint == ""
+    assert errors.AuthError("no", hint="").hints == ()
+
+
+# Errors are values
+
+
+FACTS: dict[str, Any] = {
+    "message": "no",
+    "hints": ("do this", "or that"),
+    "code": Code.CUT,
+    "server_code": "teapot",
+    "http_status": 418,
+    "request_id": "r1",
+    "retry": Retry.TWICE,
+    "retry_after": 2.0,
+}
+
+
+def _facts(error: ClinecliError) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in FACTS}
+
+
+@pytest.mark.parametrize("name", [*FACTS, "something_else"])
+def test_no_attribute_can_be_assigned(name: str) -> None:
+    error = errors.AuthError(**FACTS)
+    with pytest.raises(AttributeError, match=f"but\\({name}="):
+        setattr(error, name, None)
+    assert _facts(error) == FACTS
+
+
+def test_python_may_set_what_is_its_own() -> None:
+    @contextmanager
+    def within() -> Iterator[None]:
+        yield
+
+    # contextlib assigns __traceback__ to what passes through it.
+    with pytest.raises(errors.AuthError) as caught, within():
+        raise errors.AuthError("no") from ValueError("cause")
+    assert caught.value.__traceback__
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("change", ["message", "http_status", "retry_after"])
+def test_but_gives_another_error_of_the_same_class(name: str, change: str) -> None:
+    error = _class(name)(**FACTS)
+    changed = error.but(**{change: "changed"})
+    assert type(changed) is type(error)
+    assert _facts(changed) == FACTS | {change: "changed"}
+    assert _facts(error) == FACTS
+
+
+def test_but_keeps_the_traceback() -> None:
+    with pytest.raises(errors.AuthError) as caught:
+        raise errors.AuthError("no")
+    assert caught.value.but(request_id="r1").__traceback__ is caught.value.__traceback__
+
+
+def test_but_knows_no_other_facts() -> None:
+    with pytest.raises(TypeError):
+        errors.AuthError("no").but(status=3)
+
+
+def test_with_hint_adds_one() -> None:
+    error = errors.AuthError("no", hint="do this")
+    assert error.with_hint("or that").hints == ("do this", "or that")
+    assert error.with_hint("").hints == ("do this",)
+    assert error.hints == ("do this",)
 
 
 @pytest.mark.parametrize(
-    ("message", "given", "request_id", "expected"),
+    ("hints", "line"),
     [
-        pytest.param("no", None, "r1", "no (request r1)", id="named"),
-        pytest.param("no (request r1)", None, "r1", "no (request r1)", id="named-already"),
-        pytest.param(
-            "no (HTTP 401, request r1)", "r1", "r1", "no (HTTP 401, request r1)", id="both"
-        ),
-        pytest.param("no", "r1", "r1", "no (request r1)", id="known-but-not-named"),
+        ((), ""),
+        (("do this",), "do this"),
+        (("do this", "or that"), "do this; or that"),
+        (("is it on?", "switch it on", "or not"), "is it on? switch it on; or not"),
     ],
+    ids=["none", "one", "two", "question"],
 )
-def test_came_with(message: str, given: str | None, request_id: str, expected: str) -> None:
-    error = errors.AuthError(message, request_id=given)
-    for _ in range(2):
-        error.came_with(request_id)
-        assert (error.message, error.request_id) == (expected, request_id)
+def test_hint_is_one_line(hints: tuple[str, ...], line: str) -> None:
+    assert errors.AuthError("no", hints=hints).hint == line
 
 
-@pytest.mark.parametrize("request_id", [None, ""])
-def test_came_with_nothing(request_id: str | None) -> None:
-    error = errors.AuthError("no", request_id="r1")
-    error.came_with(request_id)
-    assert (error.message, error.request_id) == ("no", "r1")
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ({}, "no"),
+        ({"http_status": 401}, "no (HTTP 401)"),
+        ({"http_status": 401, "server_code": "401"}, "no (HTTP 401)"),
+        ({"http_status": 401, "server_code": "x"}, "no (HTTP 401, code x)"),
+        ({"server_code": "x", "request_id": "r1"}, "no (code x, request r1)"),
+        ({"request_id": "r1"}, "no (request r1)"),
+        # What is ours is for scripts.
+        ({"code": Code.CUT}, "no"),
+    ],
+    ids=["bare", "status", "the same twice", "both", "no status", "request", "our code"],
+)
+def test_text_says_what_the_server_said(facts: dict[str, Any], text: str) -> None:
+    error = errors.AuthError("no", **facts)
+    assert error.text == error.as_dict()["message"] == text
+    assert error.message == "no"
+
+
+# Codes
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_code_has_a_meaning(code: Code) -> None:
+    assert Code(str(code)) is code  # type: ignore[call-arg]
+    assert code.name.lower() == code.value
+    assert code.meaning
+    assert "\n" not in code.meaning
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({}, None),
+        ({"code": Code.CUT}, "cut"),
+        ({"server_code": "x"}, "x"),
+        ({"code": Code.CUT, "server_code": "x"}, "x"),
+    ],
+    ids=["none", "ours", "the server's", "both"],
+)
+def test_the_code_of_the_json(facts: dict[str, Any], expected: str | None) -> None:
+    code = errors.AuthError("no", **facts).as_dict()["code"]
+    assert code == expected
+    assert code is None or type(code) is str

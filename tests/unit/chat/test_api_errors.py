@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.api_errors import (
+    Origin,
     decode_envelope_error,
     decode_error,
     describe_body,
@@ -16,10 +17,11 @@ from clinecli.chat.api_errors import (
     one_line,
     text_of,
 )
-from clinecli.errors import ClinecliError, ExitStatus
+from clinecli.errors import ClinecliError, Code, ExitStatus
 
 AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
 REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE
+ORIGIN = Origin(request_id="req-7")
 
 
 def documented(code: object, message: str = "oh no", **fields: Any) -> dict[str, Any]:
@@ -328,7 +330,7 @@ def test_row(
     retry_limit: int | None,
     words: list[str],
 ) -> None:
-    error = decode_error(http_status, body_of(body), request_id="req-7", retry_after=2.0)
+    error = decode_error(http_status, body_of(body), ORIGIN, retry_after=2.0)
     assert (error.status, error.server_code, error.retry.limit) == (status, code, retry_limit)
     assert (error.http_status, error.request_id) == (http_status, "req-7")
     assert error.retry_after == 2.0
@@ -376,7 +378,7 @@ def test_in_band(
     retry_limit: int | None,
 ) -> None:
     expected = (status, code, http_status, retry_limit)
-    enveloped = decode_envelope_error(body_of(document), request_id="req-7")
+    enveloped = decode_envelope_error(body_of(document), ORIGIN)
     assert enveloped is not None
     assert enveloped.request_id == "req-7"
     for error in (in_band_error(document["error"]), enveloped):
@@ -491,17 +493,17 @@ def test_hints(http_status: int, prose: str, hint: str) -> None:
 
 
 class TestUntrustedText:
-    def test_control_characters_of_message_code_and_request_id(self) -> None:
+    def test_control_characters_of_message_and_code(self) -> None:
         body = body_of(documented("a\r\nb\x1b[31m", "x\n\x1b]0;title\x07\u202e\u2028y\x9b"))
-        error = decode_error(400, body, request_id="r\x1b[2J\n1")
+        error = decode_error(400, body)
         assert error.text.isprintable()
         assert error.server_code is not None
         assert error.server_code.isprintable()
 
     def test_long_messages_and_codes_are_cut(self) -> None:
-        error = decode_error(400, body_of(documented("c" * 10_000, "m" * 10_000)), request_id="r")
+        error = decode_error(400, body_of(documented("c" * 10_000, "m" * 10_000)), ORIGIN)
         assert len(error.text) < 700
-        assert error.text.endswith("request r)")
+        assert error.text.endswith("request req-7)")
 
     def test_a_huge_message_that_is_slow_to_search(self) -> None:
         error = decode_error(429, body_of(documented(429, "reached your " * 500_000)))
@@ -509,7 +511,16 @@ class TestUntrustedText:
 
     @pytest.mark.parametrize("code", ["9" * 5000, "\u0664" * 3, "\u00b2", 10**300])
     def test_codes_that_are_odd_numbers(self, code: object) -> None:
-        assert in_band_error({"code": code}).code
+        assert in_band_error({"code": code}).server_code
+
+    @pytest.mark.parametrize("length", [395, 4000 - 3], ids=["message", "search"])
+    def test_a_secret_is_taken_out_before_the_text_is_cut(self, length: int) -> None:
+        origin = Origin(redact=lambda text: text.replace("SECRET", "[key]"))
+        error = decode_error(
+            400, body_of(documented("SECRET-code", "m" * length + "SECRET")), origin
+        )
+        assert "SECR" not in error.text
+        assert error.server_code == "[key]-code"
 
     def test_spend_fields_of_any_shape(self) -> None:
         deep = json.loads("[" * 900 + "]" * 900)
@@ -559,8 +570,8 @@ def test_describe_body(body: bytes, content_type: str, expected: str) -> None:
 
 
 def test_not_the_api() -> None:
-    error = not_the_api("an HTML page", request_id="r")
-    assert (error.status, error.request_id, error.retryable) == (INCOMPLETE, "r", False)
+    error = not_the_api("an HTML page")
+    assert (error.status, error.code, error.retryable) == (INCOMPLETE, Code.NOT_THE_API, False)
     assert "an HTML page" in error.text
     assert "CLINE_API_BASE_URL" in error.hint
 
@@ -612,9 +623,9 @@ def check_any(error: ClinecliError) -> None:
     json.dumps(error.as_dict(), ensure_ascii=False).encode()
 
 
-@given(st.integers(100, 999), BODIES, st.none() | ANY_TEXT)
-def test_property_decode_error(http_status: int, body: bytes, request_id: str | None) -> None:
-    error = decode_error(http_status, body, request_id=request_id and one_line(request_id))
+@given(st.integers(100, 999), BODIES)
+def test_property_decode_error(http_status: int, body: bytes) -> None:
+    error = decode_error(http_status, body, ORIGIN)
     check_any(error)
     assert error.http_status == http_status
 

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinecli.chat.api_errors import Origin
 from clinecli.chat.codec import (
     DONE,
-    Event,
     StreamReader,
     decode_body,
     decode_chunk,
     decode_reply,
     json_body,
 )
-from clinecli.chat.reply import Delta, Reply, ToolCall, ToolCallPiece
+from clinecli.chat.reply import Delta, Event, Reply, ToolCall, ToolCallPiece
 from clinecli.chat.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
-from clinecli.errors import ClinecliError, ExitStatus, IncompleteError
+from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
 from tests.helpers.env import RECORDINGS
 
@@ -281,7 +281,7 @@ def test_error_in_a_200(
 ) -> None:
     error = decode(json.dumps(document).encode()).error
     assert error is not None
-    assert (error.status, error.code) == (status, code)
+    assert (error.status, error.server_code) == (status, code)
     assert word in error.message
 
 
@@ -424,6 +424,12 @@ def raw(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
+def coded(error: ClinecliError) -> str | None:
+    """The code that a script sees."""
+    code: str | None = error.as_dict()["code"]
+    return code
+
+
 class Read(NamedTuple):
     """What a whole body gave, without what may depend on how it was cut."""
 
@@ -434,9 +440,9 @@ class Read(NamedTuple):
 
 
 def read(chunks: list[bytes], content_type: str = "text/event-stream") -> Read:
-    reader = StreamReader(content_type)
+    reader = StreamReader(Origin(content_type))
     events = [event for data in chunks for event in reader.feed(data)] + reader.close()
-    failure = (reader.failure.status, reader.failure.code) if reader.failure else None
+    failure = (reader.failure.status, coded(reader.failure)) if reader.failure else None
     seen = [(event.raw, told(event.delta), event.done) for event in events]
     return Read(seen, reader.complete, reader.done, failure)
 
@@ -446,7 +452,7 @@ EVENT_A, EVENT_B = (raw(A), Delta("a"), False), (raw(B), Delta("b"), False)
 EVENT_LAST = (raw(LAST), Delta(finish_reason="stop"), False)
 EVENT_DONE = (b"", Delta(), True)
 WHOLE = reply({"content": "hi"})
-FOREIGN = (ExitStatus.INCOMPLETE, None)
+FOREIGN = (ExitStatus.INCOMPLETE, "not_the_api")
 BOM = b"\xef\xbb\xbf"
 
 # body, its media type, what is read
@@ -625,7 +631,7 @@ def test_stream(body: bytes, content_type: str, expected: Read) -> None:
 
 
 def test_an_event_of_a_stream_is_given_by_the_read_that_completes_it() -> None:
-    reader = StreamReader("text/event-stream")
+    reader = StreamReader(Origin("text/event-stream"))
     reads = [b"data", b": " + raw(A), b"\n", b"\n" + sse(B, LAST), b"data: [DONE]\n\n"]
     given = [[(event.raw, event.done) for event in reader.feed(data)] for data in reads]
     assert given == [
@@ -640,7 +646,7 @@ def test_an_event_of_a_stream_is_given_by_the_read_that_completes_it() -> None:
 
 
 def test_an_event_that_outgrows_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = StreamReader("text/event-stream")
+    reader = StreamReader(Origin("text/event-stream"))
     assert len(reader.feed(sse(A))) == 1
     half = b"x" * (DEFAULT_MAX_EVENT_BYTES // 2)
     for data in (b"data: ", half, half):
@@ -652,18 +658,24 @@ def test_an_event_that_outgrows_the_decoder(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"hello"])
-def test_what_is_no_stream_names_the_request(body: bytes) -> None:
-    reader = StreamReader("text/html", "req-7")
+def test_what_is_no_stream(body: bytes) -> None:
+    reader = StreamReader(Origin("text/html"))
     reader.feed(body)
     assert reader.close() == []
     assert reader.failure is not None
     assert "not from the API" in reader.failure.message
-    if body != b"{}":  # The client names the request where it is not known here.
-        assert reader.failure.request_id == "req-7"
+    assert reader.failure.code is Code.NOT_THE_API
+
+
+def test_an_error_of_a_stream_names_the_request() -> None:
+    reader = StreamReader(Origin("text/event-stream", "req-7"))
+    reader.feed(sse(A, {"error": CONTEXT}))
+    assert reader.failure is not None
+    assert reader.failure.request_id == "req-7"
 
 
 def test_decode_body() -> None:
-    event = decode_body(b'{ "success": true,\n "data": { "choices": [], "n": 1.10 } }', "")
+    event = decode_body(b'{ "success": true,\n "data": { "choices": [], "n": 1.10 } }')
     assert event == Event(b'{"choices":[],"n":1.10}', Delta(), True)
 
 
@@ -701,7 +713,7 @@ def test_decode_body_of_what_is_no_reply(
     body: bytes, content_type: str, status: ExitStatus, word: str
 ) -> None:
     with pytest.raises(ClinecliError, match=re.escape(word)) as caught:
-        decode_body(body, content_type, "req-7")
+        decode_body(body, Origin(content_type))
     assert caught.value.status == status
 
 
@@ -715,14 +727,13 @@ def test_decode_body_of_what_is_no_reply(
     ],
 )
 def test_json_body(body: bytes, expected: bytes) -> None:
-    assert json_body(body, "application/json") == expected
+    assert json_body(body, Origin("application/json")) == expected
 
 
 def test_json_body_names_the_request() -> None:
-    for body in (b"<html>", b'{"error":"no"}'):
-        with pytest.raises(ClinecliError) as caught:
-            json_body(body, "", "req-7")
-        assert caught.value.request_id == "req-7"
+    with pytest.raises(ClinecliError) as caught:
+        json_body(b'{"error":"no"}', Origin(request_id="req-7"))
+    assert caught.value.request_id == "req-7"
 
 
 # Whatever comes, the answer is a well-typed delta or one of the two announced exceptions.
@@ -806,9 +817,8 @@ def check_any(decode: Callable[[bytes], Delta], data: bytes) -> None:
         assert "\n" not in delta.error.message
         delta.error.message.encode()
     folded = Reply()
-    folded.add(delta)
+    folded.add(Event(b"", delta, done=True))
     assert all(isinstance(found, ToolCall) for found in folded.tool_calls)
-    folded.done = True
     failure = folded.failure(limits_tokens=False)
     assert failure is not None or folded.has_text or folded.tool_calls
 
@@ -879,11 +889,11 @@ def fold(chunks: list[bytes]) -> Reply:
     for read in chunks:
         for data, _ in decoder.feed(read):
             if data == DONE:
-                folded.done = True
+                folded.add(Event(b"", Delta(), done=True))
             else:
                 delta = decode_chunk(data)
                 assert delta.error is None
-                folded.add(delta)
+                folded.add(Event(data, delta))
     assert decoder.close() == []
     return folded
 
@@ -927,5 +937,5 @@ def fold_lenient(raw: bytes) -> Reply:
     """Fold a stream that breaks off, without the rest that closing would give."""
     folded = Reply()
     for data, _ in SSEDecoder().feed(raw):
-        folded.add(decode_chunk(data))
+        folded.add(Event(data, decode_chunk(data)))
     return folded

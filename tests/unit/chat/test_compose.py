@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from clinecli.chat.compose import Composed, compose
+from clinecli.chat.compose import Composed, Defaults, Inputs, Named, compose
+from clinecli.chat.images import is_url
 from clinecli.chat.reply import ChatRequest
-from clinecli.config.settings import Settings, resolve
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import Number
-from clinecli.options import DEFAULT_MODEL, ChatOptions, NetworkOptions
-from tests.helpers.inputs import BRIEF, HI, OTHER, PNG, SYSTEM, user
+from clinecli.options import DEFAULT_MODEL, ChatOptions
+from tests.helpers.inputs import BRIEF, FILES, HI, OTHER, PNG, SYSTEM, user
 
 
 class Composing(NamedTuple):
@@ -25,7 +24,7 @@ class Composing(NamedTuple):
     stream: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     schema: Any = None
-    config: dict[str, str] = {}  # noqa: RUF012
+    defaults: Defaults = Defaults(DEFAULT_MODEL)
 
 
 MODEL = {"model": DEFAULT_MODEL}
@@ -60,12 +59,12 @@ COMPOSING: dict[str, Composing] = {
         stream=True,
     ),
     "model": Composing(OPTIONS._replace(model="a/b"), {"model": "a/b", "messages": [HI]}, [HI]),
-    "config-file": Composing(
+    "defaults": Composing(
         OPTIONS,
         {"model": "c/d", "messages": [HI]},
         [HI],
         headers=(("HTTP-Referer", "https://ex.org"), ("X-Title", "t")),
-        config={"model": "c/d", "referer": "https://ex.org", "title": " t "},
+        defaults=Defaults("c/d", "config.toml", "https://ex.org", " t "),
     ),
     "numbers": Composing(
         OPTIONS._replace(temperature=0.0, max_tokens=7),
@@ -206,16 +205,31 @@ PARAMS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def settings(options: ChatOptions, config: dict[str, str] | None = None) -> Settings:
-    return resolve(NetworkOptions(), {}, config or {}, "config.toml", model=options.model)
+def inputs_of(options: ChatOptions, stdin: bytes = b"") -> Inputs:
+    """What the options name, read from the table of files."""
+
+    def named(path: str | None) -> Named | None:
+        return Named(path, FILES.get(path, "")) if path and path != "-" else None
+
+    return Inputs(
+        stdin,
+        files=tuple(Named(path, FILES[path]) for path in options.file or ()),
+        images=tuple((image, b"" if is_url(image) else PNG) for image in options.image or ()),
+        system=named(options.system_file),
+        tools=named(options.tools),
+        schema=named(options.schema),
+        messages=named(options.messages),
+        thread=named(options.thread),
+        request=named(options.request),
+    )
 
 
 @pytest.mark.parametrize("name", COMPOSING)
-@pytest.mark.usefixtures("files")
 def test_compose(name: str) -> None:
     case = COMPOSING[name]
-    options = settings(case.options, case.config)
-    composed = compose(case.options, options, case.stdin, stream=case.stream)
+    defaults = case.defaults._replace(model=case.options.model or case.defaults.model)
+    inputs = inputs_of(case.options, case.stdin)
+    composed = compose(case.options, inputs, defaults, stream=case.stream)
     assert composed == Composed(ChatRequest(case.body, case.headers), case.turn, case.schema)
     assert list(composed.request.body) == list(case.body)
 
@@ -224,7 +238,7 @@ def test_compose(name: str) -> None:
 def test_param(name: str) -> None:
     text, fields = PARAMS[name]
     options = OPTIONS._replace(param=[text], temperature=1.0)
-    composed = compose(options, settings(options), b"", stream=False)
+    composed = compose(options, Inputs(), Defaults(DEFAULT_MODEL), stream=False)
     assert composed.request.body == {**MODEL, "messages": [HI], "temperature": 1.0} | fields
 
 
@@ -238,8 +252,6 @@ REFUSED: dict[str, tuple[ChatOptions, type[ClinecliError], str]] = {
         UsageError,
         "cannot be sent",
     ),
-    "missing-file": (OPTIONS._replace(file=["missing"]), UsageError, "cannot read missing: No"),
-    "directory": (OPTIONS._replace(file=["."]), UsageError, "cannot read .: Is a directory"),
     "tools-that-are-no-array": (
         OPTIONS._replace(tools="request.json"),
         UsageError,
@@ -295,12 +307,11 @@ REFUSED: dict[str, tuple[ChatOptions, type[ClinecliError], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.usefixtures("files")
 def test_compose_refuses(name: str) -> None:
     options, kind, message = REFUSED[name]
-    config = {"title": "a\nb"} if name.startswith("title") else None
+    title = "a\nb" if name.startswith("title") else None
     with pytest.raises(kind) as caught:
-        compose(options, settings(options, config), b"", stream=False)
+        compose(options, inputs_of(options), Defaults(DEFAULT_MODEL, title=title), stream=False)
     assert message in caught.value.message
     assert caught.value.hint
     assert type(caught.value) is kind
@@ -319,14 +330,10 @@ IMAGES: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_content_decides_the_type_of_an_image(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_content_decides_the_type_of_an_image(name: str) -> None:
     path, data, media_type = IMAGES[name]
-    Path(path).write_bytes(data)
-    options = OPTIONS._replace(image=[path])
-    (message,) = compose(options, settings(options), b"", stream=False).turn
+    options, inputs = OPTIONS._replace(image=[path]), Inputs(images=((path, data),))
+    (message,) = compose(options, inputs, Defaults(DEFAULT_MODEL), stream=False).turn
     url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
     assert message == user(
         [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": url}}]

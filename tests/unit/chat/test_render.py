@@ -1,26 +1,16 @@
-"""Rendering of replies: code blocks, tool calls, usage, curl."""
+"""Rendering of replies: code blocks, tool calls, usage."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.render import (
-    curl_command,
-    first_code_block,
-    tool_call_line,
-    usage_json,
-    usage_line,
-)
-from clinecli.chat.reply import ChatRequest, Delta, Reply, ToolCall
-from clinecli.config.settings import Settings, parse_base_url
+from clinecli.chat.render import first_code_block, tool_call_line, usage_json, usage_line
+from clinecli.chat.reply import Delta, Event, Reply, ToolCall
 
 # Code blocks: CommonMark 4.5, by its examples and by what models write
 
@@ -113,7 +103,7 @@ def test_a_tool_call_is_one_line_of_json() -> None:
 
 def reply(usage: Any = None, model: str | None = None, reply_id: str | None = None) -> Reply:
     folded = Reply()
-    folded.add(Delta(text="hi", usage=usage, model=model, id=reply_id))
+    folded.add(Event(b"", Delta(text="hi", usage=usage, model=model, id=reply_id)))
     return folded
 
 
@@ -135,7 +125,7 @@ def reply(usage: Any = None, model: str | None = None, reply_id: str | None = No
     ids=["nothing", "all", "zero", "null", "free", "cost is text", "hostile", "surrogate"],
 )
 def test_usage_line(given_reply: Reply, line: str) -> None:
-    assert usage_line(given_reply, 1.46) == line
+    assert usage_line([given_reply], 1.46) == line
 
 
 @pytest.mark.parametrize(
@@ -149,109 +139,34 @@ def test_usage_line(given_reply: Reply, line: str) -> None:
     ids=["none", "nested", "a large number", "surrogate"],
 )
 def test_usage_json_keeps_every_field(usage: dict[str, Any] | None) -> None:
-    line = usage_json(reply(usage, "a/b", "gen-1"), 1.23456)
+    line = usage_json([reply(usage, "a/b", "gen-1")], 1.23456)
     expected = {"usage": usage or {}, "model": "a/b", "id": "gen-1", "seconds": 1.235}
     assert json.loads(line) == expected
     assert b"\n" not in line
 
 
-# curl
+FIRST = {"prompt_tokens": 14, "completion_tokens": 0, "cost": 0.25}
 
 
-def settings(**values: Any) -> Settings:
-    base_url = parse_base_url("https://api.cline.bot", "test")
-    return Settings(base_url, "the default", "a/b", "the default", **values)
-
-
-JSON_TYPE = {"Content-Type": "application/json"}
-
-
-def curl(
-    body: bytes,
-    headers: tuple[tuple[str, str], ...] = (),
-    *,
-    stream: bool = False,
-    **values: Any,
-) -> str:
-    return curl_command(
-        ChatRequest({}, headers), body, settings(**values), JSON_TYPE, stream=stream
+def test_replies_that_were_paid_for_one_by_one_are_added_up() -> None:
+    replies = [reply(FIRST, "a/b", "gen-1"), reply(), reply(FIRST | {"cost": 0.5}, "a/b", "gen-2")]
+    assert usage_line(replies, 1.0) == (
+        "28 prompt tokens, 0 completion tokens, $0.750000, 3 replies, a/b, gen-2, 1.0 s"
     )
-
-
-def seen_by_curl(command: str) -> list[str]:
-    """The words that a shell would give to curl."""
-    done = subprocess.run(
-        ["sh", "-c", f'curl() {{ printf "%s\\0" "$@"; }}\n{command}'],
-        env={"PATH": os.environ["PATH"], "CLINE_API_KEY": "the-key"},
-        capture_output=True,
-        check=True,
-    )
-    assert done.stderr == b""
-    return done.stdout.decode().split("\0")[:-1]
-
-
-def test_curl_command() -> None:
-    body = b'{"model":"a/b","stream":false}'
-    words = seen_by_curl(curl(body, (("X-Title", "my title"),), ca_file="/etc/my ca.pem"))
-    assert words == [
-        *("--silent", "--show-error", "--connect-timeout", "10", "--max-time", "600"),
-        *("--cacert", "/etc/my ca.pem"),
-        *("--header", "Authorization: Bearer the-key"),
-        *("--header", "Content-Type: application/json"),
-        *("--header", "X-Title: my title"),
-        *("--data-binary", body.decode()),
-        "https://api.cline.bot/api/v1/chat/completions",
-    ]
-
-
-def test_curl_streams_without_a_buffer() -> None:
-    assert "--no-buffer" in shlex.split(curl(b"{}", stream=True))
-    # What the body quotes does not count.
-    assert "--no-buffer" not in shlex.split(curl(b'{"model":"a/b","stream":true}'))
-
-
-def test_curl_takes_a_long_body_from_stdin() -> None:
-    body = b'{"content":"' + b"it's $HOME " * 20_000 + b'"}'
-    script = f"curl() {{ cat; }}; {curl(body)}"
-    done = subprocess.run(["sh"], input=script.encode(), capture_output=True, check=True)
-    assert done.stdout == body + b"\n"
+    assert json.loads(usage_json(replies, 1.0)) == {
+        "usage": FIRST | {"cost": 0.5},
+        "model": "a/b",
+        "id": "gen-2",
+        "seconds": 1.0,
+        "attempts": 3,
+        "total_cost": 0.75,
+    }
 
 
 @pytest.mark.parametrize(
-    ("proxy", "shown"),
-    [
-        ("http://proxy.example:3128", "http://proxy.example:3128"),
-        ("http://user:secret@proxy.example:3128", "http://proxy.example:3128"),
-        ("user:secret@proxy.example:3128", "proxy.example:3128"),
-        ("https://user:sec@ret@[::1]:1", "https://[::1]:1"),
-    ],
-    ids=["none", "usual", "no scheme", "unescaped"],
+    "amount", ["7", True, None, [7], 1e300, 10**400, float("nan")], ids=lambda a: repr(a)[:12]
 )
-def test_curl_shows_no_password_of_a_proxy(proxy: str, shown: str) -> None:
-    words = shlex.split(curl(b"{}", proxy=proxy))
-    assert words[words.index("--proxy") + 1] == shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "it's",
-        '"quoted"',
-        "$HOME $(id) `id` ${CLINE_API_KEY}",
-        "back\\slash \\' \\n",
-        "line\nend\r\n\t",
-        "; rm -rf / #",
-        "!history !!",
-        "é😀",
-        "@/etc/passwd",
-        "-o /tmp/x",
-        "",
-    ],
-    ids=ascii,
-)
-def test_curl_command_is_quoted(text: str) -> None:
-    body = json.dumps({"content": text}, ensure_ascii=False).encode()
-    words = seen_by_curl(curl(body, (("X-Title", text.replace("\n", " ")),)))
-    assert words[words.index("--data-binary") + 1] == body.decode()
-    assert f"X-Title: {text}".replace("\n", " ") in words
-    assert words[-1] == "https://api.cline.bot/api/v1/chat/completions"
+def test_what_is_no_amount_is_not_added(amount: Any) -> None:
+    replies = [reply({"prompt_tokens": amount, "cost": amount}), reply()]
+    assert usage_line(replies, 1.0) == "2 replies, 1.0 s"
+    assert json.loads(usage_json(replies, 1.0))["total_cost"] is None

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.reply import ChatRequest, Delta, Reply, ToolCall, ToolCallPiece
+from clinecli.chat.reply import ChatRequest, Delta, Event, Reply, ToolCall, ToolCallPiece
 from clinecli.errors import ExitStatus, RejectedError
 
 
 def fold(*deltas: Delta, done: bool = False, keep_text: bool = True) -> Reply:
     reply = Reply(keep_text=keep_text)
     for delta in deltas:
-        reply.add(delta)
-    reply.done = done
+        reply.add(Event(b"", delta))
+    if done:
+        reply.add(Event(b"", Delta(), done=True))
     return reply
 
 
@@ -180,22 +181,6 @@ class TestFolding:
         reply = fold(piece(0, arguments="{}"), piece(0, name="f"), piece(0, id="a"))
         assert reply.tool_calls == [ToolCall("a", "f", "{}")]
 
-    def test_clear_forgets_everything(self) -> None:
-        reply = fold(
-            Delta("a", "hm", (ToolCallPiece(0, "a", "f", "{"),), "stop", {"cost": 1}, "1", "m"),
-            done=True,
-        )
-        reply.clear()
-        assert vars(reply) == vars(Reply())
-        reply.add(Delta("b"))
-        assert reply.text == "b"
-
-    def test_clear_keeps_what_is_kept(self) -> None:
-        reply = fold(Delta("a"), keep_text=False)
-        reply.clear()
-        reply.add(Delta("b"))
-        assert (reply.text, reply.has_text) == ("", True)
-
     @pytest.mark.parametrize(
         ("finish_reason", "done", "expected"),
         [
@@ -215,7 +200,7 @@ TEXT = Delta("text")
 BLANK = Delta(" \n")
 CALL = piece(0, "a", "f", "{}")
 THOUGHT = Delta(reasoning="hm")
-CUT = (ExitStatus.INCOMPLETE, None)
+CUT = (ExitStatus.INCOMPLETE, "cut")
 FILTER = (ExitStatus.REJECTED, "content_filter")
 EMPTY = (ExitStatus.INCOMPLETE, "empty_reply")
 LENGTH = (ExitStatus.INCOMPLETE, "length")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clinecli.config.base_url import BaseUrl, parse_base_url
 from clinecli.config.proxy import Proxy, bypassed, choose_proxy, no_proxy, parse_proxy
 from clinecli.config.secret import Secret
-from clinecli.config.settings import BaseUrl, parse_base_url
 from clinecli.errors import ConfigError, ConnectionFailed
 from tests.helpers.proxies import ESCAPED, PASSWORD, UNUSABLE
 

@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from clinecli.config.settings import (
-    DEFAULT_BASE_URL,
-    BaseUrl,
-    Settings,
-    parse_base_url,
-    parse_config,
-    resolve,
-)
+from clinecli.config.base_url import DEFAULT_BASE_URL, BaseUrl, parse_base_url
+from clinecli.config.settings import Settings, parse_config, resolve
 from clinecli.errors import ClinecliError, ConfigError, UsageError
 from clinecli.options import DEFAULT_MODEL, NetworkOptions
 from tests.helpers.env import KEY

@@ -13,10 +13,10 @@ from clinecli.streams.report import error_json, error_text
 
 
 ERROR = TransientError(
-    "rate limit reached: slow\ud83d down (HTTP 429)",
+    "rate limit reached: slow\ud83d down",
     hint="später",
     http_status=429,
-    code="rate_limit",
+    server_code="rate_limit",
     request_id="req-1",
 )
 
@@ -39,7 +39,8 @@ def test_an_error_as_json() -> None:
     assert json.loads(line) == {
         "error": {
             "kind": "transient",
-            "message": "rate limit reached: slow\ufffd down (HTTP 429)",
+            "message": "rate limit reached: slow\ufffd down "
+            "(HTTP 429, code rate_limit, request req-1)",
             "hint": "später",
             "status": 429,
             "code": "rate_limit",

@@ -7,23 +7,16 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 
-import httpcore
 import pytest
-from clinecli.transport.backend import Backend, Stream
 
+from clinecli.config.base_url import parse_base_url
 from clinecli.config.proxy import parse_proxy
-from clinecli.config.settings import parse_base_url
-from clinecli.errors import ConnectionFailed, TransientError
-from clinecli.transport.dial import Deadline, Hop, connect, first_hop, resolve
-from tests.helpers.process import (
-    PATIENCE,
-)
-from tests.helpers.servers import (
-    TcpServer,
-    blackhole,
-    refusing,
-    stall,
-)
+from clinecli.errors import ConfigError, ConnectionFailed, TransientError
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.dial import connect, refuse_far_hosts, resolve
+from clinecli.transport.route import Hop, Route
+from tests.helpers.process import PATIENCE
+from tests.helpers.servers import TcpServer, blackhole, refusing, stall
 
 
 def answers(*addresses: str) -> Callable[..., list[tuple[object, ...]]]:
@@ -46,7 +39,7 @@ def test_resolve_keeps_the_systems_order_and_drops_what_comes_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", answers("::1", "10.0.0.2", "::1", "10.0.0.1"))
-    assert resolve(HOP, 10) == ["::1", "10.0.0.2", "10.0.0.1"]
+    assert resolve(HOP, Deadline(10)) == ["::1", "10.0.0.2", "10.0.0.1"]
 
 
 @pytest.mark.parametrize(
@@ -64,15 +57,20 @@ def test_resolve_tells_why(
 ) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", fails(error))
     with pytest.raises(ConnectionFailed, match=r"api\.example:443") as caught:
-        resolve(HOP, 10)
+        resolve(HOP, Deadline(10))
     assert (caught.value.code, caught.value.retryable) == (code, retryable)
 
 
 def test_resolve_leaves_a_stalled_resolver_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(PATIENCE))
+
+    def stalled(*_: object, **__: object) -> list[object]:
+        release.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", stalled)
     with pytest.raises(ConnectionFailed) as caught:
-        resolve(HOP, 0.05)
+        resolve(HOP, Deadline(0.05))
     release.set()
     assert (caught.value.code, caught.value.retryable) == ("dns_timeout", True)
 
@@ -83,17 +81,17 @@ def test_a_dead_address_leaves_time_for_the_next() -> None:
         # The same port of another loopback address, which takes no connection.
         stack.enter_context(blackhole("127.0.0.2", server.port))
         hop = Hop("api.example", server.port, "api.example")
-        stream = connect(hop, ["127.0.0.2", "127.0.0.1"], 1.0, Deadline(PATIENCE))
-        with closing(stream):
-            assert stream.get_extra_info("server_addr") == ("127.0.0.1", server.port)
+        connected, address = connect(hop, ["127.0.0.2", "127.0.0.1"], Deadline(1.0))
+        with closing(connected):
+            assert connected.getpeername() == (address, server.port) == ("127.0.0.1", server.port)
 
 
 def test_a_refusing_address_leaves_time_for_the_next() -> None:
     with TcpServer(stall) as server:
         hop = Hop("api.example", server.port, "api.example")
-        stream = connect(hop, ["127.0.0.2", "127.0.0.1"], 30.0, Deadline(PATIENCE))
-        with closing(stream):
-            assert stream.get_extra_info("server_addr") == ("127.0.0.1", server.port)
+        connected, _ = connect(hop, ["127.0.0.2", "127.0.0.1"], Deadline(PATIENCE))
+        with closing(connected):
+            assert connected.getpeername() == ("127.0.0.1", server.port)
 
 
 @pytest.mark.parametrize(
@@ -103,17 +101,17 @@ def test_a_refusing_address_leaves_time_for_the_next() -> None:
 )
 def test_connect_tells_why(addresses: list[str], code: str) -> None:
     with refusing() as port, pytest.raises(ConnectionFailed, match=r"api\.example") as caught:
-        connect(Hop("api.example", port, "api.example"), addresses, 5.0, Deadline(PATIENCE))
+        connect(Hop("api.example", port, "api.example"), addresses, Deadline(PATIENCE))
     assert (caught.value.code, caught.value.retryable) == (code, True)
 
 
 def test_an_unreachable_network_is_named_by_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
-        raise httpcore.ConnectError from OSError(101, "Network is unreachable")
+        raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", unreachable)
+    monkeypatch.setattr(socket, "create_connection", unreachable)
     with pytest.raises(ConnectionFailed, match="Network is unreachable") as caught:
-        connect(HOP, ["192.0.2.1"], 5.0, Deadline(PATIENCE))
+        connect(HOP, ["192.0.2.1"], Deadline(PATIENCE))
     assert caught.value.code == "unreachable"
 
 
@@ -128,11 +126,22 @@ def test_an_unreachable_network_is_named_by_its_reason(monkeypatch: pytest.Monke
 )
 def test_first_hop(base_url: str, proxy: str | None, name: str) -> None:
     chosen = parse_proxy(proxy, "HTTPS_PROXY") if proxy else None
-    hop = first_hop(parse_base_url(base_url, "test"), chosen)
+    hop = Route(parse_base_url(base_url, "test"), chosen).hop
     if proxy:
         assert hop == Hop(name, 1, "the proxy http://proxy.example:1 (from HTTPS_PROXY)")
     else:
         assert (f"{hop.host}:{hop.port}", hop.name) == (name.translate({91: None, 93: None}), name)
+
+
+FAR = ["127.0.0.1", "203.0.113.5"]
+
+
+@pytest.mark.parametrize("addresses", [["203.0.113.5"], FAR, ["::2"]], ids=str)
+def test_plain_http_does_not_leave_the_machine(addresses: list[str]) -> None:
+    route = Route(parse_base_url("http://evil.localhost:8080", "test"))
+    with pytest.raises(ConfigError, match="resolves to"):
+        refuse_far_hosts(route, addresses)
+    refuse_far_hosts(route, ["127.0.0.1", "::1"])
 
 
 # The deadline
@@ -162,38 +171,3 @@ def test_a_deadline_that_has_passed_gives_no_time(late: float) -> None:
     clock.now += late
     with pytest.raises(TransientError, match=r"within 10 s \(--timeout\)"):
         deadline.bound(None)
-
-
-class Silent(httpcore.NetworkStream):
-    """A connection on which nothing comes, but for `data` after `timeouts` waits."""
-
-    def __init__(self, data: bytes = b"", timeouts: int = 1000) -> None:
-        self.waits: list[float | None] = []
-        self._data = data
-        self._timeouts = timeouts
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self.waits.append(timeout)
-        if len(self.waits) <= self._timeouts:
-            raise httpcore.ReadTimeout
-        return self._data
-
-
-def stream_on(inner: httpcore.NetworkStream) -> Stream:
-    base_url = parse_base_url("https://api.example", "test")
-    backend = Backend(base_url, None, connect_timeout=10.0, log=lambda _: None)
-    backend.deadline = Deadline(600.0)
-    return Stream(inner, backend)
-
-
-def test_a_long_wait_comes_in_slices_that_a_signal_can_end() -> None:
-    silent = Silent()
-    with pytest.raises(TransientError, match=r"sent nothing for 2\.5 s \(--idle-timeout\)"):
-        stream_on(silent).read(1, 2.5)
-    assert silent.waits == [1.0, 1.0, 0.5]
-
-
-def test_what_comes_after_some_slices_is_read() -> None:
-    silent = Silent(b"late", timeouts=3)
-    assert stream_on(silent).read(1, 120.0) == b"late"
-    assert len(silent.waits) == 4

@@ -21,7 +21,15 @@ from clinecli.errors import (
     TlsError,
     TransientError,
 )
-from clinecli.transport.retry import BACKOFF_CAP, JITTER_CAP, next_delay, parse_retry_after
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.retry import (
+    BACKOFF_CAP,
+    JITTER_CAP,
+    RetryPolicy,
+    attempts_more,
+    next_delay,
+    parse_retry_after,
+)
 
 AMPLE = 10_000.0
 
@@ -92,9 +100,9 @@ def test_decision(
 
 
 ERRORS = st.builds(
-    lambda after, limit: transient(retry_after=after, retry=limit),
+    lambda after, retry: transient(retry_after=after, retry=retry),
     st.none() | st.floats(0, 1e9),
-    st.none() | st.integers(0, 5),
+    st.sampled_from(Retry),
 )
 JITTER = st.floats(0, 1, exclude_max=True)
 
@@ -166,7 +174,9 @@ HEADERS: dict[str, tuple[str, float | None]] = {
     "no-integer-part": (".7", None),
     "underscore": ("1_000", None),
     "newline-inside": ("7\n8", None),
-    "absurdly-long": ("9" * 5000, None),
+    "ten-digits": ("1000000000", 1e9),
+    # More than a float holds: nobody waits that long.
+    "absurdly-long": ("9" * 5000, 1e300),
     "digits-of-another-script": ("\u0667", None),
     "iso-date": ("1994-11-06T08:49:37Z", None),
 }
@@ -207,6 +217,54 @@ GARBAGE = st.one_of(
 
 
 @given(GARBAGE)
-def test_property_garbage_is_none_or_a_finite_wait(header: str) -> None:
+def test_property_garbage_is_none_or_a_wait(header: str) -> None:
     wait = parse_retry_after(header, NOW)
-    assert wait is None or (math.isfinite(wait) and wait >= 0)
+    assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize("digits", [10, 300, 301, 5000])
+def test_a_retry_after_of_many_digits_means_giving_up(digits: int) -> None:
+    error = transient(retry_after=parse_retry_after("9" * digits, NOW))
+    delay = next_delay(error, attempt=1, retries=3, remaining=600.0, jitter=0.5)
+    assert delay is None
+
+
+@pytest.mark.parametrize(
+    ("retry", "retries", "expected"),
+    [
+        (Retry.NEVER, 3, 0),
+        (Retry.ONCE, 3, 1),
+        (Retry.TWICE, 1, 1),
+        (Retry.AS_ASKED, 5, 5),
+        (Retry.AS_ASKED, 0, 0),
+    ],
+    ids=str,
+)
+def test_attempts_more(retry: Retry, retries: int, expected: int) -> None:
+    assert attempts_more(transient(retry=retry), retries) == expected
+
+
+# The policy: what is noted and slept
+
+
+def test_a_policy_notes_waits_and_counts() -> None:
+    noted: list[str] = []
+    slept: list[float] = []
+    policy = RetryPolicy(3, Deadline(AMPLE), noted.append, slept.append, lambda: 0.0)
+    assert policy.again(transient(http_status=503), 1) == 2
+    assert policy.again(transient(retry=Retry.TWICE), 2) == 3
+    assert slept == [1.0, 2.0]
+    assert noted == [
+        "overloaded (HTTP 503); trying again in 1.0 s (1 of 3)",
+        "overloaded; trying again in 2.0 s (2 of 2)",
+    ]
+
+
+def test_a_policy_gives_up_with_the_error_itself() -> None:
+    noted: list[str] = []
+    policy = RetryPolicy(1, Deadline(AMPLE), noted.append, lambda _: None, lambda: 0.0)
+    error = transient()
+    with pytest.raises(TransientError) as caught:
+        policy.again(error, 2)
+    assert caught.value is error
+    assert noted == []

@@ -7,8 +7,9 @@ import ssl
 import pytest
 import truststore
 
-from clinecli.errors import ConfigError, TlsError
-from clinecli.transport.tls import tls_failure, trust
+from clinecli.errors import Code, ConfigError, TlsError
+from clinecli.transport.failures import tls_failure
+from clinecli.transport.tls import trust
 
 
 def test_the_systems_store_is_the_default() -> None:
@@ -47,7 +48,7 @@ def test_an_unknown_verification_code_is_quoted() -> None:
     error.verify_code, error.verify_message = 23, "certificate revoked"
     failure = tls_failure(error, "api.example")
     assert failure.message == "the certificate of api.example is refused: certificate revoked"
-    assert failure.code == "verify_23"
+    assert failure.code is Code.VERIFY
 
 
 @pytest.mark.parametrize(
