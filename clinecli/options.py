@@ -60,6 +60,47 @@ class ChatOptions(NamedTuple):
     curl: bool = False
 
 
+class BatchOptions(NamedTuple):
+    """Flags of `batch`. `words` are the input, and with `merge` the outputs of shards. `timeout` of
+    `network` is for a row; `grace` is in seconds, `rpm` and `tpm` are per minute."""
+
+    network: NetworkOptions = NetworkOptions()
+    words: list[str] | None = None
+    lines: bool = False
+    csv: bool = False
+    template: str | None = None
+    model: str | None = None
+    system: str | None = None
+    system_file: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    param: list[str] | None = None
+    tools: str | None = None
+    schema: str | None = None
+    messages: str | None = None
+    referer: str | None = None
+    title: str | None = None
+    output: str | None = None
+    errors: str | None = None
+    text: bool = False
+    ordered: bool = False
+    restart: bool = False
+    keep_failed: bool = False
+    skip_bad: bool = False
+    dedupe: bool = False
+    jobs: int = 8
+    rpm: float | None = None
+    tpm: float | None = None
+    max_cost: str | None = None
+    max_failures: str | None = None
+    grace: float = 10.0
+    shard: str | None = None
+    merge: bool = False
+    estimate: bool = False
+    dry_run: bool = False
+    summary: str | None = None
+
+
 class MockOptions(NamedTuple):
     """Flags of `mock`. `delay` is in seconds per token; `fault` entries are `NAME[:N]`."""
 

@@ -22,10 +22,12 @@ from clinecli.batch.table import Table
 from clinecli.errors import ExitStatus, UsageError
 from clinecli.jsontext import InvalidJson, loads
 
-_NONE = bytes(DIGEST_BYTES)
-_BEGIN = b'{"id":"batch_'
 _LINE_BYTES = 8
-EARLIER_BYTES = DIGEST_BYTES + _LINE_BYTES
+_NONE = bytes(DIGEST_BYTES)
+# Key, credit and TLS say nothing of a row: it is always asked again.
+_OF_NO_ROW = {ExitStatus.CONFIG, ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.TLS}
+_BEGIN = b'{"id":"batch_'
+MOVED_BYTES = DIGEST_BYTES + _LINE_BYTES
 # Each line of the input costs 8 bytes. One beyond this is looked up by id.
 _MOST_LINES = 1 << 30
 
@@ -40,7 +42,7 @@ class Checkpoint:
         self._ids = Table()
         # Results that could not be put there, and those that were found by id.
         self._unplaced = Table()
-        self._moved = Table()
+        self._moved = Table(_LINE_BYTES)
         self.answered = 0
         self.failed: Counter[int] = Counter()
         self.claimed = 0
@@ -71,8 +73,9 @@ class Checkpoint:
         self.claimed += 1
         return True
 
-    def claim_moved(self, row_id: bytes, line: int) -> bool:
-        """The same for a row whose result is of another line; False when that is claimed."""
+    def claim_moved(self, row_id: bytes, line: int, now: int) -> bool:
+        """The same for a row that is in line `now`, and whose result is of another line; False
+        when that is claimed."""
         if row_id in self._moved:
             return False
         if row_id not in self._unplaced:
@@ -80,9 +83,14 @@ class Checkpoint:
             if self._sources[at : at + DIGEST_BYTES] == _NONE:
                 return False
             self._sources[at : at + DIGEST_BYTES] = _NONE
-        self._moved.add(row_id)
+        self._moved.add(row_id, now.to_bytes(_LINE_BYTES, "little"))
         self.claimed += 1
         return True
+
+    def line_of(self, head: Head) -> int:
+        """The line of the input in which the row of a result is now."""
+        moved = self._moved.get(head.id) if self._moved else None
+        return head.line if moved is None else int.from_bytes(moved, "little")
 
 
 class Extent(NamedTuple):
@@ -98,12 +106,13 @@ def scan(
     checkpoint: Checkpoint,
     *,
     keep_failed: bool = False,
+    check: Callable[[bytes], None] | None = None,
     spend: Callable[[Any], None] | None = None,
 ) -> Extent:
     """Read a file of results from its beginning, and what of it stays.
 
-    `spend` is called with each parsed line whose response was paid for. Raises `UsageError` for a
-    file that holds anything else.
+    `check` is called with the id of each row that stays, `spend` with each parsed line whose
+    response was paid for. Raises `UsageError` for a file that holds anything else.
     """
     keep, fromhex, match = checkpoint.keep, bytes.fromhex, HEAD.match
     dropped: list[tuple[int, int]] = []
@@ -113,8 +122,11 @@ def scan(
         head = match(line)
         if head and is_answered(line):
             kind, place, _, source, row_id = head.groups()
-            keep(int(place), fromhex(source.decode()), unescape(row_id))
+            row_id = unescape(row_id)
+            keep(int(place), fromhex(source.decode()), row_id)
             answered += 1
+            if check:
+                check(row_id)
             if spend and kind == b"req":
                 spend(loads(line))
         elif not line.endswith(b"\n") and (begin or _may_be_torn(line)):
@@ -123,8 +135,10 @@ def scan(
             failed = _failed(line, name, number)
             if failed and spend and not failed.copied:
                 spend(loads(line))
-            if failed and keep_failed:
+            if failed and keep_failed and _exit_status(line) not in _OF_NO_ROW:
                 keep(failed.line, failed.source, failed.id)
+                if check:
+                    check(failed.id)
                 checkpoint.failed[_exit_status(line)] += 1
             elif dropped and dropped[-1][1] == begin:
                 dropped[-1] = (dropped[-1][0], end)
@@ -160,7 +174,7 @@ def _exit_status(line: bytes) -> int:
     return status if isinstance(status, int) and status else ExitStatus.INTERNAL
 
 
-class Earlier(NamedTuple):
+class Moved(NamedTuple):
     """A result that an output has already: of which line of the input, and what was asked."""
 
     line: int
@@ -168,16 +182,16 @@ class Earlier(NamedTuple):
 
 
 def by_id(file: IO[bytes], into: Table) -> None:
-    """Add every result of a file to a table of `EARLIER_BYTES`: for inputs that were edited."""
+    """Add every result of a file to a table of `MOVED_BYTES`: for inputs that were edited."""
     for line in file:
         head = read_head(line)
         if head and head.id not in into:
             into.add(head.id, head.asked + head.line.to_bytes(_LINE_BYTES, "little"))
 
 
-def earlier(table: Table, row_id: bytes) -> Earlier | None:
+def moved(table: Table, row_id: bytes) -> Moved | None:
     """The entry of a row in such a table."""
     value = table.get(row_id)
     if value is None:
         return None
-    return Earlier(int.from_bytes(value[DIGEST_BYTES:], "little"), value[:DIGEST_BYTES])
+    return Moved(int.from_bytes(value[DIGEST_BYTES:], "little"), value[:DIGEST_BYTES])

@@ -32,6 +32,8 @@ from clinecli.transport.retry import next_delay
 
 # Rows that wait to be asked again are held in memory: so many for each worker.
 _WAITING_PER_JOB = 8
+# Bad rows are finished without being asked: so many before they are to be written.
+_WRITTEN_TOGETHER = 256
 
 
 class Feed(Protocol):
@@ -128,10 +130,12 @@ class Engine:
             if attempt is None:
                 self.wait = self._retries[0][0] - now if self._retries else math.inf
                 return None
-            if attempt.request.error:
-                self._finish(attempt.request, Verdict(None, attempt.request.error))
-            else:
+            if not attempt.request.error:
                 return self._start(attempt, now)
+            self._finish(attempt.request, Verdict(None, attempt.request.error))
+            if len(self.finished) >= _WRITTEN_TOGETHER:
+                self.wait = 0.0
+                return None
         self.wait = math.inf
         return None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from typing import NamedTuple
 
-from clinecli.batch.results import asked_digest, source_digest
+from clinecli.batch.results import asked_digest
 from clinecli.batch.rows import Row
 from clinecli.batch.sieve import Sieve, Task
 from clinecli.batch.source import Input
@@ -48,8 +48,8 @@ def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Surve
 class FileFeed:
     """The rows of a file that its survey has found."""
 
-    def __init__(self, source: Input, plan: bytearray, settings: bytes, pricing: Pricing) -> None:
-        self._requests = self._read(source, plan, settings, pricing)
+    def __init__(self, source: Input, plan: bytearray, pricing: Pricing) -> None:
+        self._requests = self._read(source, plan, pricing)
         self.ended = False
 
     def take(self) -> Request | None:
@@ -58,9 +58,7 @@ class FileFeed:
         self.ended = request is None
         return request
 
-    def _read(
-        self, source: Input, plan: bytearray, settings: bytes, pricing: Pricing
-    ) -> Iterator[Request]:
+    def _read(self, source: Input, plan: bytearray, pricing: Pricing) -> Iterator[Request]:
         for record in source:
             # A file that grows meanwhile is read as far as it was surveyed.
             if record.number >= len(plan):
@@ -68,7 +66,7 @@ class FileFeed:
             if plan[record.number] == _TO_DO:
                 row = source.row(record)
                 data = row.data if isinstance(row, Row) else record.raw
-                digest = source_digest(record.raw, settings)
+                digest = source.digest(record)
                 yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
 
 

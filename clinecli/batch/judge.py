@@ -70,12 +70,12 @@ class Judge:
         response = Response(answer.status, answer.request_id, event.raw)
         reply = Reply()
         reply.add(event)
-        error = reply.failure(limits_tokens=asking.limits_tokens)
-        if error is None and asking.schema is not None:
-            error = self._mismatch(asking.schema, reply.text)
-        if error:
-            error = error.but(request_id=answer.request_id)
-        return Verdict(response, error, reply)
+        failure = reply.failure(limits_tokens=asking.limits_tokens)
+        if failure is None and asking.schema is not None:
+            failure = self._mismatch(asking.schema, reply.text)
+        if failure:
+            failure = failure.but(request_id=answer.request_id)
+        return Verdict(response, failure, reply)
 
     def _mismatch(self, schema: bytes, text: str) -> ClinecliError | None:
         from clinecli.chat.schema import mismatch

@@ -1,7 +1,7 @@
 """How fast requests may be sent: adaptive concurrency, holds, requests and tokens a minute.
 
-`Throttle` is the rule, pure: time comes in as an argument, nothing waits. `Limiter` lets threads
-wait by it. Four conditions stand between a row and its request, and all must hold:
+`Throttle` is the rule, pure: time comes in as an argument, nothing waits. Four conditions stand
+between a row and its request, and all must hold:
 
 1. Workers. At most `floor(window)` requests are in flight. The window starts at `jobs` and moves
    by additive increase, multiplicative decrease, as TCP's does (RFC 5681):
@@ -22,9 +22,6 @@ wait by it. Four conditions stand between a row and its request, and all must ho
 from __future__ import annotations
 
 import math
-import threading
-import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 MINUTE = 60.0
@@ -191,54 +188,3 @@ class Throttle:
     def snapshot(self, now: float) -> Snapshot:
         """The state, for people."""
         return Snapshot(int(self._window), self._in_flight, max(0.0, self._held_until - now))
-
-
-class Limiter:
-    """A `Throttle` that threads share.
-
-    Those that wait stand in a queue of which only the first looks at the clock: it sleeps until
-    its time has come, a request is settled, or everything is stopped. Nobody polls.
-    """
-
-    def __init__(
-        self,
-        jobs: int,
-        *,
-        rpm: float | None = None,
-        tpm: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._throttle = Throttle(jobs, rpm, tpm)
-        self._clock = clock
-        self._stopped = False
-        self._queue = threading.Lock()
-        self._changed = threading.Condition()
-
-    def acquire(self, tokens: int = 0) -> Permit | None:
-        """Wait until a request that may use `tokens` may be sent; None when it never may, for
-        `stop` was called."""
-        with self._queue, self._changed:
-            while not self._stopped:
-                now = self._clock()
-                seconds = self._throttle.wait(now, tokens)
-                if seconds <= 0:
-                    return self._throttle.take(now, tokens)
-                self._changed.wait(None if seconds == math.inf else seconds)
-        return None
-
-    def settle(self, permit: Permit, outcome: Outcome = Outcome()) -> None:  # noqa: B008
-        """Give a permit back, and learn from what came of it."""
-        with self._changed:
-            self._throttle.settle(self._clock(), permit, outcome)
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """Let nothing go any more; who waits is told. A signal handler may call it."""
-        self._stopped = True
-        with self._changed:
-            self._changed.notify_all()
-
-    def snapshot(self) -> Snapshot:
-        """The state, for a progress line."""
-        with self._changed:
-            return self._throttle.snapshot(self._clock())

@@ -22,8 +22,6 @@ anything is sent: a cap that cannot be kept is none.
 
 from __future__ import annotations
 
-import threading
-
 from clinecli.errors import ClinecliError, Code, CreditError, ExitStatus
 from clinecli.models.price import Usage, usd_text
 
@@ -50,20 +48,16 @@ def charge(reserved: int, usage: Usage | None, error: ClinecliError | None) -> i
 
 
 class Budget:
-    """Money that threads share: a cap, what is spent, and what is reserved, in pico-dollars.
+    """A cap, what is spent, and what is reserved, in pico-dollars. Without a cap it counts.
 
-    Without a cap it counts. `spent` is what earlier runs of the same batch did spend.
+    `spent` is what earlier runs of the same batch did spend.
     """
 
     def __init__(self, cap: int | None = None, spent: int = 0) -> None:
         self._cap = cap
         self._spent = spent
         self._reserved = 0
-        self._stopped = False
         self._reached: CreditError | None = None
-        # As in `Limiter`: of those that wait, only the first is woken.
-        self._queue = threading.Lock()
-        self._changed = threading.Condition()
 
     @property
     def spent(self) -> int:
@@ -76,35 +70,23 @@ class Budget:
         return 0 if self._cap is None else max(0, self._spent - self._cap)
 
     def reserve(self, amount: int) -> bool:
-        """Wait until the worst case of a request is reserved; False when `stop` was called.
+        """Reserve the worst case of a request; False when that has to wait for one in flight.
 
         Raises `CreditError` when it cannot be any more.
         """
-        with self._queue, self._changed:
-            while not self._stopped:
-                if self._cap is None or self._spent + self._reserved + amount <= self._cap:
-                    if not self._reached:
-                        self._reserved += amount
-                        return True
-                elif self._spent + amount > self._cap and not self._reached:
-                    self._reached = _cap_reached(self._cap, self._spent, amount)
-                if self._reached:
-                    raise self._reached
-                self._changed.wait()
-        return False
+        if self._cap is not None and self._spent + amount > self._cap and not self._reached:
+            self._reached = _cap_reached(self._cap, self._spent, amount)
+        if self._reached:
+            raise self._reached
+        if self._cap is not None and self._spent + self._reserved + amount > self._cap:
+            return False
+        self._reserved += amount
+        return True
 
     def settle(self, reserved: int, cost: int) -> None:
         """Replace what was reserved by what it did cost."""
-        with self._changed:
-            self._reserved -= reserved
-            self._spent += cost
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """Reserve nothing any more; who waits is told. A signal handler may call it."""
-        self._stopped = True
-        with self._changed:
-            self._changed.notify_all()
+        self._reserved -= reserved
+        self._spent += cost
 
 
 def _cap_reached(cap: int, spent: int, amount: int) -> CreditError:

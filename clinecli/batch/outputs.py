@@ -9,6 +9,7 @@ from clinecli.batch.engine import Feed, Finished
 from clinecli.batch.results import result_line
 from clinecli.batch.store import ResultFile
 from clinecli.batch.tasks import Request
+from clinecli.chat.reply import Reply
 from clinecli.jsontext import dumps
 from clinecli.text import clean
 
@@ -25,10 +26,9 @@ def whole_line(finished: Finished) -> bytes:
     return result_line(request.row, verdict.response, verdict.error, copied=copied)
 
 
-def text_line(finished: Finished) -> bytes:
-    """The reply alone, as a JSON string; null for a row that failed."""
-    reply = finished.verdict.reply
-    if finished.verdict.error or reply is None:
+def text_of(reply: Reply | None) -> bytes:
+    """A reply alone, as a JSON string on a line; null where there is none."""
+    if reply is None:
         return b"null\n"
     text = reply.text
     if not reply.has_text and reply.tool_calls:
@@ -59,7 +59,8 @@ class Results:
         elif not self._text:
             line = whole_line(finished)
         if self._text:
-            line = text_line(finished)
+            verdict = finished.verdict
+            line = text_of(None if verdict.error else verdict.reply)
         self._put(finished.request.number, line)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clinecli.batch.checkpoint import Checkpoint, Earlier
-from clinecli.batch.results import asked_digest, source_digest
+from clinecli.batch.checkpoint import Checkpoint, Moved
+from clinecli.batch.results import asked_digest
 from clinecli.batch.rows import BadRow, Row
 from clinecli.batch.source import Input, Record
 from clinecli.batch.table import Table
@@ -42,15 +42,13 @@ class Sieve:
     def __init__(
         self,
         names: Names,
-        settings: bytes,
         checkpoint: Checkpoint,
-        earlier: Callable[[bytes], Earlier | None],
+        earlier: Callable[[bytes], Moved | None],
         *,
         takes: Callable[[str], bool] | None = None,
         skip_bad: bool = False,
     ) -> None:
         self._names = names
-        self._settings = settings
         self._checkpoint = checkpoint
         self._earlier = earlier
         self._takes = takes
@@ -63,20 +61,19 @@ class Sieve:
         Raises `ClinecliError` for a row that is no request, a repeated id, and a row whose result
         answers something else.
         """
-        digest = source_digest(record.raw, self._settings)
+        digest = source.digest(record)
         if self._checkpoint.claim(record.line, digest):
             return None
         row = source.row(record)
         if isinstance(row, BadRow) and not self._skip_bad:
             raise row.error
+        if self._takes and not self._takes(row.id):
+            return None
         row_id = row.id.encode()
-        is_ours = self._takes is None or self._takes(row.id)
         if row_id in self._seen:
             raise self._repeated(row)
         asked = asked_digest(row.id, row.data if isinstance(row, Row) else record.raw)
-        if row_id in self._checkpoint and self._is_answered(row, row_id, asked, is_ours=is_ours):
-            return None
-        if not is_ours:
+        if row_id in self._checkpoint and self._is_answered(row, row_id, asked):
             return None
         self._seen.add(row_id)
         return Task(row, asked, digest)
@@ -87,19 +84,17 @@ class Sieve:
         if others:
             raise self._other_input(f"it has {others} rows that {self._names.input} does not have")
 
-    def _is_answered(self, row: Row | BadRow, row_id: bytes, asked: bytes, *, is_ours: bool) -> bool:
+    def _is_answered(self, row: Row | BadRow, row_id: bytes, asked: bytes) -> bool:
         """Whether a row has a result at another line. Raises `UsageError` for another question."""
         earlier = self._earlier(row_id)
         if earlier is None:
             # Another id with the same hash.
             return False
-        if not is_ours:
-            raise self._other_input(f"row '{row.id}' is not of this shard")
         if earlier.asked != asked:
             raise self._other_input(
                 f"row '{row.id}' (line {row.line} of {self._names.input}) was asked differently"
             )
-        if not self._checkpoint.claim_moved(row_id, earlier.line):
+        if not self._checkpoint.claim_moved(row_id, earlier.line, row.line):
             raise self._repeated(row)
         return True
 

@@ -6,12 +6,14 @@ A record is recognised by its raw bytes alone, and parsed only where it is to be
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator
 from enum import Enum
 from functools import partial
 from typing import IO, NamedTuple
 
+from clinecli.batch.results import source_digest
 from clinecli.batch.rows import (
     BadRow,
     Defaults,
@@ -28,6 +30,7 @@ from clinecli.errors import UsageError
 
 BOM = b"\xef\xbb\xbf"
 MAX_ROW_BYTES = 64 * 1024 * 1024
+SETTINGS_BYTES = 16
 _MAX_CELL = 16 * 1024 * 1024
 
 
@@ -48,18 +51,29 @@ class Record(NamedTuple):
 
 
 class Input:
-    """One pass over an input; `name` is what messages call it.
+    """One pass over an input; `name` is what messages call it, `settings` (16 bytes) stand for
+    the flags.
 
     Raises `UsageError` for a CSV header that is at fault.
     """
 
-    def __init__(self, file: IO[bytes], name: str, form: Form, defaults: Defaults) -> None:
+    def __init__(
+        self, file: IO[bytes], name: str, form: Form, defaults: Defaults, settings: bytes
+    ) -> None:
         self._file = file
         self._name = name
         self._form = form
         self._defaults = defaults
         self._lines = enumerate(self._read_lines(), 1)
         self._columns = self._read_header() if form is Form.CSV else []
+        # What the columns are called decides what a record asks.
+        self._settings = hashlib.blake2b(
+            settings + repr(self._columns).encode(), digest_size=SETTINGS_BYTES
+        ).digest()
+
+    def digest(self, record: Record) -> bytes:
+        """What stands for a record and the flags."""
+        return source_digest(record.raw, self._settings)
 
     def __iter__(self) -> Iterator[Record]:
         records = self._csv_records() if self._form is Form.CSV else self._line_records()

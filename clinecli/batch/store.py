@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import stat
 import tempfile
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -27,7 +29,26 @@ _BLOCK = 1 << 20
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
-class ResultFile:
+class StoredFile:
+    """A file of results that is only read; there may be none."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        # Following a link replaces its target and not the link.
+        self._path = os.path.realpath(path)
+        self.is_regular = is_regular(path)
+
+    def reader(self) -> IO[bytes]:
+        """The file for reading, from its beginning. Raises `OutputError`."""
+        try:
+            return open(self._path, "rb", buffering=_BLOCK)  # noqa: PTH123, SIM115
+        except FileNotFoundError:
+            return io.BytesIO()
+        except OSError as error:
+            raise OutputError(f"cannot read {self.name}: {error.strerror}") from None
+
+
+class ResultFile(StoredFile):
     """A file of results, open and locked.
 
     `is_regular` says whether it can be continued: a pipe or a device takes lines and no more.
@@ -36,11 +57,8 @@ class ResultFile:
     """
 
     def __init__(self, path: str, flag: str) -> None:
-        self.name = path
+        super().__init__(path)
         self._flag = flag
-        # Following a link replaces its target and not the link.
-        self._path = os.path.realpath(path)
-        self.is_regular = not path.startswith("/dev/") and _is_regular(path)
         self.has_lock = self.is_regular
         try:
             if self.is_regular:
@@ -81,10 +99,6 @@ class ResultFile:
                 raise
             self.has_lock = False
 
-    def reader(self) -> IO[bytes]:
-        """The file for reading, from its beginning."""
-        return open(self._path, "rb", buffering=_BLOCK)  # noqa: PTH123, SIM115
-
     def set_aside(self) -> str | None:
         """Move what is there to another name, and begin anew; that name, None for an empty file."""
         if not self.size:
@@ -115,8 +129,15 @@ class ResultFile:
         except OSError as error:
             self._fail(error)
 
-    def _replace(self, stretches: list[tuple[int, int]]) -> None:
-        """Put a copy of some stretches in the file's place; it is locked before it is there."""
+    def rewrite(self, stretches: Iterable[tuple[int, int]]) -> None:
+        """Have some stretches (begin, end) of the file alone, in their order."""
+        try:
+            self._replace(_joined(stretches))
+        except OSError as error:
+            self._fail(error)
+
+    def _replace(self, stretches: Iterable[tuple[int, int]]) -> None:
+        """Put a copy of some stretches in the file's place. It is locked before it is there."""
         directory, name = os.path.split(self._path)
         fd, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".tmp", dir=directory)
         try:
@@ -181,7 +202,7 @@ class ResultFile:
 
     def _sync(self) -> None:
         try:
-            os.fdatasync(self._fd)
+            getattr(os, "fdatasync", os.fsync)(self._fd)
         except OSError as error:
             self._sync_failed = error
 
@@ -193,12 +214,28 @@ class ResultFile:
         ) from None
 
 
-def _is_regular(path: str) -> bool:
-    """Whether there is a regular file, or nothing yet."""
+def is_regular(path: str) -> bool:
+    """Whether there is a regular file, or nothing yet. What is open already, as /dev/stdout is,
+    counts as a stream."""
+    if path.startswith("/dev/"):
+        return False
     try:
         return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:
         return True
+
+
+def _joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same stretches, those that follow each other as one."""
+    begin = end = 0
+    for first, last in stretches:
+        if first != end:
+            if end > begin:
+                yield begin, end
+            begin = first
+        end = last
+    if end > begin:
+        yield begin, end
 
 
 def _kept(end: int, dropped: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:

@@ -93,8 +93,12 @@ class Kind(NamedTuple):
 
 def kinds(failed: Counter[int]) -> list[Kind]:
     """The kinds of failed rows, the most frequent first, on a tie the lower status."""
-    order = sorted(failed.items(), key=lambda item: (-item[1], item[0]))
-    return [Kind(ExitStatus(n), ExitStatus(n).label, rows) for n, rows in order if rows]
+    order = sorted(_KINDS, key=lambda status: (-failed[status], status))
+    return [
+        Kind(_KINDS[status].status, _KINDS[status].status.label, failed[status])
+        for status in order
+        if failed[status]
+    ]
 
 
 def batch_error(failed: Counter[int], message: str, hint: str) -> ClinecliError:

@@ -61,6 +61,17 @@ class Composed(NamedTuple):
     schema: Any = None
 
 
+class Given(NamedTuple):
+    """What flags say of requests that come from elsewhere: fields of the body, system message and
+    earlier turns, headers, and the JSON of `--schema`."""
+
+    fields: dict[str, Any]
+    system: tuple[dict[str, Any], ...]
+    earlier: tuple[dict[str, Any], ...]
+    headers: tuple[tuple[str, str], ...]
+    schema: Any = None
+
+
 def reads_stdin(options: ChatOptions) -> bool:
     """Whether stdin is part of the input. A whole request leaves it alone unless told."""
     if options.prompt == ["-"] or options.request == "-":
@@ -105,6 +116,19 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     request = ChatRequest(body, _headers(defaults))
     _check(request)
     return Composed(request, turn if thread else [*system, *turn], schema)
+
+
+def given(options: ChatOptions, inputs: Inputs, defaults: Defaults) -> Given:
+    """What the flags say that are no message. Raises `UsageError` for what cannot be used."""
+    schema = parse_json(inputs.schema.text, inputs.schema.name) if inputs.schema else None
+    model = _argument(defaults.model, defaults.model_source)
+    return Given(
+        {"model": model, **_fields(options, inputs, schema)},
+        tuple(_system(options, inputs)),
+        tuple(_messages(inputs.messages)),
+        _headers(defaults),
+        schema,
+    )
 
 
 def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from clinecli.options import (
     DEFAULT_MODEL,
+    BatchOptions,
     ChatOptions,
     CompletionOptions,
     DoctorOptions,
@@ -173,6 +174,19 @@ COMPLETION: dict[str, Any] = {
 }
 
 
+BATCH: dict[str, Any] = {
+    "words": typer.Argument(metavar="[FILE]", show_default=False),
+    **{
+        name: typer.Option(
+            *(("-" + short,) if (short := {"output": "o", "model": "m", "system": "s", "temperature": "t", "param": "p", "jobs": "J"}.get(name)) else ()),
+            "--" + name.replace("_", "-"),
+        )
+        for name in BatchOptions._fields
+        if name not in {"words", "network"}
+    },
+}
+
+
 class CommandSpec(NamedTuple):
     """A command: its options, its flags, and which module of `clinecli.commands` runs it."""
 
@@ -199,6 +213,7 @@ COMMANDS: dict[str, CommandSpec] = {
         "As `ask`, but every piece is on stdout before the next one is read.",
         leave_out=frozenset({"extract"}),
     ),
+    "batch": CommandSpec(BatchOptions, BATCH, "Ask many."),
     "models": CommandSpec(
         ModelsOptions,
         MODELS,

@@ -155,6 +155,7 @@ class Messages:
         self._quiet = quiet
         self._terminal = is_terminal(STDERR)
         self._progress = _Progress() if self._terminal and not quiet else None
+        self._has_status = False
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no failure; silent with `--quiet`."""
@@ -169,6 +170,7 @@ class Messages:
     def data(self, data: bytes) -> None:
         """Output that was asked for and belongs on stderr: usage, reasoning."""
         self.stop_progress()
+        self.status("")
         _write_stderr(escape_json(data) if self._terminal else data)
 
     def error(self, error: ClinecliError) -> None:
@@ -187,6 +189,17 @@ class Messages:
         """Take the progress line away."""
         if self._progress:
             self._progress.stop()
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a terminal that shows what goes on."""
+        return self._progress is not None
+
+    def status(self, text: str) -> None:
+        """Redraw a line of one's own in place, on a terminal only; an empty one goes away."""
+        if self._progress and (text or self._has_status):
+            self._has_status = bool(text)
+            _write_stderr(utf8(f"\r{sanitize(text)}\x1b[K"))
 
     def _line(self, text: str) -> None:
         self.data(utf8(sanitize(text) if self._terminal else text) + b"\n")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.batch.limits import Limiter, Outcome, Pace, Permit, Throttle, TokenWindow
+from clinecli.batch.limits import Outcome, Pace, Permit, Throttle, TokenWindow
 
 OK = Outcome()
 SLOWER = Outcome(accepted=False, limited=True)
@@ -255,96 +255,3 @@ def test_never_more_in_flight_than_the_window(
     for permit in permits:
         throttle.settle(0.0, permit, OK)
     assert throttle.wait(1e9, 0) <= 0
-
-
-class Workers:
-    """Threads that each acquire once; `results` has what they got."""
-
-    def __init__(self, limiter: Limiter, count: int) -> None:
-        self.results: list[Permit | None] = []
-        self._threads = [
-            threading.Thread(target=lambda: self.results.append(limiter.acquire()), daemon=True)
-            for _ in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join(30)
-            assert not thread.is_alive()
-
-
-def counted(
-    readings: Iterator[float], reads: list[float], first: threading.Event
-) -> Callable[[], float]:
-    def clock() -> float:
-        reads.append(next(readings))
-        first.set()
-        return reads[-1]
-
-    return clock
-
-
-def test_stop_wakes_all_and_nobody_has_polled() -> None:
-    reads: list[float] = []
-    waiting = threading.Event()
-    limiter = Limiter(1, clock=counted(iter(lambda: 0.0, 1.0), reads, waiting))
-    assert limiter.acquire()
-    waiting.clear()
-    workers = Workers(limiter, 20)
-    assert waiting.wait(30)
-    limiter.stop()
-    workers.join()
-    assert workers.results == [None] * 20
-    # The first of those that wait looks at the clock once, the others never.
-    assert len(reads) == 2
-    assert limiter.acquire() is None
-
-
-def test_a_settled_request_lets_the_next_one_go() -> None:
-    limiter = Limiter(1)
-    permit = limiter.acquire()
-    assert permit
-    workers = Workers(limiter, 1)
-    limiter.settle(permit)
-    workers.join()
-    assert workers.results == [permit]
-
-
-def test_a_hold_ends_by_the_clock() -> None:
-    reads: list[float] = []
-    clock = counted(iter([0.0, 0.0, 0.0, 0.02, 0.02]), reads, threading.Event())
-    limiter = Limiter(4, clock=clock)
-    permit = limiter.acquire()
-    assert permit
-    limiter.settle(permit, slower(0.02))
-    assert limiter.acquire()
-    assert limiter.snapshot() == (2, 1, 0.0)
-
-
-def test_many_workers_finish_what_one_permit_at_a_time_allows() -> None:
-    limiter, done = Limiter(3, rpm=10**9, tpm=10**9), []
-    most, inside, lock = 0, 0, threading.Lock()
-
-    def work() -> None:
-        nonlocal most, inside
-        for _ in range(50):
-            permit = limiter.acquire(10)
-            assert permit
-            with lock:
-                inside += 1
-                most = max(most, inside)
-            with lock:
-                inside -= 1
-            limiter.settle(permit, Outcome(tokens=3))
-            done.append(1)
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(done) == 16 * 50
-    assert most <= 3
-    assert limiter.snapshot().in_flight == 0

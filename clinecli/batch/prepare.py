@@ -1,0 +1,183 @@
+"""Input and outputs of a batch, opened, and what earlier runs have left in the outputs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from typing import IO, Any, NamedTuple
+
+from clinecli.batch.checkpoint import (
+    MOVED_BYTES,
+    Checkpoint,
+    Extent,
+    Moved,
+    by_id,
+    moved,
+    scan,
+)
+from clinecli.batch.plan import Plan
+from clinecli.batch.sieve import Names, Sieve
+from clinecli.batch.source import Input
+from clinecli.batch.store import ResultFile, StoredFile, is_regular
+from clinecli.batch.table import Table
+from clinecli.errors import UsageError
+from clinecli.models.price import usage_of
+from clinecli.options import BatchOptions
+from clinecli.streams.stdio import STDIN, is_terminal
+
+_BLOCK = 1 << 20
+
+
+class Source(NamedTuple):
+    """The input. One that `is_file` can be read again, from `start`."""
+
+    file: IO[bytes]
+    name: str
+    is_file: bool
+    start: int
+
+    def open(self, plan: Plan) -> Input:
+        """A pass over the input."""
+        if self.is_file:
+            self.file.seek(self.start)
+        return Input(self.file, self.name, plan.form, plan.defaults, plan.digest)
+
+
+class Stored(NamedTuple):
+    """The outputs, what of them stays, and what it says. Without files all is empty. `spent` is
+    what earlier runs did cost, in pico-dollars, where --max-cost has to know."""
+
+    files: tuple[StoredFile, ...]
+    extents: tuple[Extent, ...]
+    checkpoint: Checkpoint
+    spent: int
+
+
+def open_source(words: list[str] | None) -> Source:
+    """The input that is named, or stdin. Raises `UsageError`."""
+    if words and len(words) > 1:
+        raise UsageError(
+            f"batch takes one input, not {len(words)}", hint="join them: cat FILE… | clinecli batch"
+        )
+    if not words or words[0] == "-":
+        if is_terminal(STDIN) and not words:
+            raise UsageError("no input", hint="clinecli batch FILE, or … | clinecli batch")
+        file, name = os.fdopen(STDIN, "rb", _BLOCK, closefd=False), "stdin"
+    else:
+        name = words[0]
+        try:
+            file = open(name, "rb", _BLOCK)  # noqa: PTH123, SIM115
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "not a valid path"
+            raise UsageError(
+                f"cannot read {name}: {reason}", hint="check the path and its permissions"
+            ) from None
+    is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return Source(file, name, is_file, file.tell() if is_file else 0)
+
+
+def output_paths(options: BatchOptions) -> list[tuple[str, str]]:
+    """The files of --output and --errors, each with its flag. Raises `UsageError`."""
+    named = ((part_path(options), "--output"), (options.errors, "--errors"))
+    paths = [(str(path), flag) for path, flag in named if path not in {None, "-"}]
+    if len({os.path.realpath(path) for path, _ in paths}) < len(paths):
+        raise UsageError("--output and --errors are one file", hint="give them two names")
+    return paths
+
+
+def part_path(options: BatchOptions) -> str | None:
+    """Where the results are kept: of --text, which has no ids, in a file of their own beside it."""
+    path = options.output
+    if path in {None, "-"} or not options.text or not is_regular(str(path)):
+        return path
+    return f"{path}.part"
+
+
+def open_outputs(options: BatchOptions, note: Callable[[str], None]) -> tuple[ResultFile, ...]:
+    """The files of results, locked; with --restart what is in them is moved aside.
+
+    Raises `OutputError`, `UsageError`.
+    """
+    files = tuple(ResultFile(path, flag) for path, flag in output_paths(options))
+    for file in files:
+        if not file.has_lock and file.is_regular:
+            note(f"{file.name} cannot be locked there: run no second batch on it")
+        aside = file.set_aside() if options.restart else None
+        if aside:
+            note(f"the earlier {file.name} is kept as {aside}")
+    return files
+
+
+def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
+    """Read what is in the outputs. Raises `UsageError` for a file that is no output."""
+    options, checkpoint = plan.options, Checkpoint()
+    spent = [0]
+    extents = []
+    for file in files:
+        if not file.is_regular:
+            extents.append(Extent(0, ()))
+            continue
+        with file.reader() as reader:
+            extents.append(
+                scan(
+                    reader,
+                    file.name,
+                    checkpoint,
+                    keep_failed=options.keep_failed,
+                    check=_shard_check(plan, file.name),
+                    spend=_spender(plan, spent) if plan.cap is not None else None,
+                )
+            )
+    return Stored(files, tuple(extents), checkpoint, spent[0])
+
+
+def _shard_check(plan: Plan, name: str) -> Callable[[bytes], None] | None:
+    shard = plan.shard
+    if shard is None:
+        return None
+
+    def check(row_id: bytes) -> None:
+        if not shard.takes(row_id.decode()):
+            raise UsageError(
+                f"{name} has row '{row_id.decode()}', which is not of shard {shard}",
+                hint="give each shard an --output of its own; --merge joins them",
+            )
+
+    return check
+
+
+def _spender(plan: Plan, spent: list[int]) -> Callable[[Any], None]:
+    """Adds up what lines did cost, in `spent[0]`."""
+
+    def spend(line: Any) -> None:
+        response = line.get("response") if isinstance(line, dict) else None
+        body = response.get("body") if isinstance(response, dict) else None
+        if isinstance(body, dict):
+            price = plan.prices.of(body.get("model"))
+            usage = usage_of(body.get("usage"), price)
+            spent[0] += (usage.cost or 0) if usage else 0
+
+    return spend
+
+
+def sieve_of(plan: Plan, source: Source, stored: Stored) -> Sieve:
+    """What tells the rows that are still to be asked."""
+    options = plan.options
+    table: list[Table] = []
+
+    def find(row_id: bytes) -> Moved | None:
+        if not table:
+            table.append(Table(MOVED_BYTES))
+            for file in stored.files:
+                with file.reader() as reader:
+                    by_id(reader, table[0])
+        return moved(table[0], row_id)
+
+    return Sieve(
+        Names(source.name, options.output or "stdout"),
+        stored.checkpoint,
+        find,
+        takes=plan.shard.takes if plan.shard else None,
+        skip_bad=options.skip_bad,
+    )

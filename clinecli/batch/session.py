@@ -1,0 +1,166 @@
+"""One run of a batch on what is prepared: engine, wire, outputs and progress put together."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from clinecli.batch.checkpoint import Checkpoint
+from clinecli.batch.engine import Engine, Feed, Policy, Ticket
+from clinecli.batch.limits import Throttle
+from clinecli.batch.money import Budget
+from clinecli.batch.outputs import InOrder, Results
+from clinecli.batch.plan import Plan
+from clinecli.batch.progress import Progress
+from clinecli.batch.run import Rim, run
+from clinecli.batch.store import ResultFile
+from clinecli.batch.summary import End
+from clinecli.batch.tally import Tally
+from clinecli.batch.wire import Wire
+from clinecli.chat.endpoints import CHAT
+from clinecli.config.secret import Secret
+from clinecli.errors import OutputError
+from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.transport.client import JSON, Call, EarlyConnection, Transport
+from clinecli.transport.deadline import Deadline
+
+
+class Session(NamedTuple):
+    """What a run needs. `output` is None for stdout. `rows` is how many there are to be answered,
+    None where that is not known; `spent` is in pico-dollars."""
+
+    plan: Plan
+    output: ResultFile | None
+    errors: ResultFile | None
+    checkpoint: Checkpoint
+    spent: int
+    transport: Transport
+    early: EarlyConnection | None
+    key: Secret
+    messages: Messages
+    rows: int | None
+
+
+def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> End:
+    """Ask what is left. `feed_of` makes the feed; it gets what wakes the loop.
+
+    Raises `OutputError` and `ClosedPipe`.
+    """
+    plan, checkpoint, settings = session.plan, session.checkpoint, session.plan.settings
+    started = time.monotonic()
+    wire = Wire(session.transport, session.transport.redactor(session.key), session.early)
+    tally = Tally(checkpoint.answered, checkpoint.failed)
+    throttle = Throttle(plan.options.jobs, plan.rpm, plan.tpm)
+    feed = feed_of(wire.wake)
+    in_order = _in_order(session, feed)
+    engine = Engine(
+        Policy(
+            plan.options.jobs,
+            settings.retries,
+            settings.timeout,
+            plan.tolerance._replace(rows=session.rows),
+        ),
+        in_order or feed,
+        throttle,
+        Budget(plan.cap, session.spent),
+        tally,
+        plan.prices,
+        random.random,
+    )
+    files = tuple(file for file in (session.output, session.errors) if file)
+    rim = Rim(
+        engine,
+        wire,
+        Results(in_order.put if in_order else _put(session), session.errors, text=_is_text(session)),
+        files,
+        _calls(session),
+        Progress(session.messages, tally, throttle, session.rows).show,
+        plan.options.grace,
+    )
+    try:
+        run(rim)
+    except OutputError:
+        with contextlib.suppress(OutputError):
+            _sync(files)
+        raise
+    finally:
+        session.messages.status("")
+    if in_order:
+        in_order.close()
+    _sync(files)
+    seconds = time.monotonic() - started
+    return End(tally, engine.stop, session.rows, seconds, resumes=_is_file(session))
+
+
+def _sync(files: tuple[ResultFile, ...]) -> None:
+    for file in files:
+        file.sync()
+
+
+def _is_file(session: Session) -> bool:
+    """Whether results go to a file that can be continued."""
+    return session.output is not None and session.output.is_regular
+
+
+def _is_text(session: Session) -> bool:
+    """Whether replies alone are written now; a file has them in the end."""
+    return session.plan.options.text and not _is_file(session)
+
+
+def _write(session: Session) -> Callable[[bytes], None]:
+    """What writes lines to the output."""
+    if session.output:
+        return session.output.append
+    sink = StdoutSink()
+    shares_terminal = is_terminal(STDOUT)
+
+    def write(data: bytes) -> None:
+        if shares_terminal:
+            session.messages.status("")
+        sink.write(data)
+        sink.flush()
+
+    return write
+
+
+def _put(session: Session) -> Callable[[int, bytes], None]:
+    write = _write(session)
+
+    def put(_number: int, line: bytes) -> None:
+        if line:
+            write(line)
+
+    return put
+
+
+def _in_order(session: Session, feed: Feed) -> InOrder | None:
+    """What orders a stream; a file is put in order in the end."""
+    options = session.plan.options
+    if not (options.ordered or options.text) or _is_file(session):
+        return None
+    return InOrder(feed, _write(session), options.jobs)
+
+
+def _calls(session: Session) -> Callable[[Ticket], Call]:
+    settings = session.plan.settings
+    headers = JSON + session.plan.headers
+    detail = session.messages.detail
+
+    def call(ticket: Ticket) -> Call:
+        request, _, spent = ticket.attempt
+        deadline = Deadline(settings.timeout, spent=spent)
+        return Call(
+            "POST",
+            CHAT,
+            deadline,
+            body=request.data,
+            headers=headers,
+            key=session.key,
+            idle=settings.idle_timeout,
+            log=detail,
+        )
+
+    return call
