@@ -110,6 +110,14 @@ def compact(data: bytes) -> bytes:
     return _CONTROL.sub(lambda match: b"\\u%04x" % match[0][0], data)
 
 
+def one_line(data: bytes, document: Any) -> bytes:
+    """The same for JSON whose document is known: most servers send it on one line already."""
+    try:
+        return data if dumps(document) == data else compact(data)
+    except ValueError:
+        return compact(data)
+
+
 def unwrap(data: bytes) -> bytes:
     """The `data` member of a compact `{"success","data"}` envelope, verbatim; else `data` itself.
 

@@ -13,17 +13,17 @@ looked up by id and compared by what is asked.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
-from clinecli.batch.results import DIGEST_BYTES, HEAD, Head, is_answered, read_head, unescape
+from clinecli.batch.results import ANSWERED, DIGEST_BYTES, HEAD, Head, read_head, unescape
 from clinecli.batch.table import Table
 from clinecli.errors import ExitStatus, UsageError
 from clinecli.jsontext import InvalidJson, loads
 
 _LINE_BYTES = 8
-_NONE = bytes(DIGEST_BYTES)
 # Key, credit and TLS say nothing of a row: it is always asked again.
 _OF_NO_ROW = {ExitStatus.CONFIG, ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.TLS}
 _BEGIN = b'{"id":"batch_'
@@ -37,8 +37,8 @@ class Checkpoint:
     error, by exit status; `claimed` those whose row was met in the input."""
 
     def __init__(self) -> None:
-        # The source digest of the n-th line of the input at 8 * n; zero where it has no result.
-        self._sources = bytearray()
+        # By line of the input: the source digest of its result, zero where it has none.
+        self._sources = array("Q")
         self._ids = Table()
         # Results that could not be put there, and those that were found by id.
         self._unplaced = Table()
@@ -53,23 +53,23 @@ class Checkpoint:
     def __contains__(self, row_id: bytes) -> bool:
         return row_id in self._ids
 
-    def keep(self, line: int, source: bytes, row_id: bytes) -> None:
-        """Keep the result of a line of the input."""
+    def keep(self, line: int, source: int, row_id: bytes) -> None:
+        """Keep the result of a line of the input; the digest is given as a number."""
         self._ids.add(row_id)
-        at = line * DIGEST_BYTES
-        if at >= len(self._sources) and line < _MOST_LINES:
-            self._sources.extend(bytes(max(at + DIGEST_BYTES, 2 * at) - len(self._sources)))
-        if self._sources[at : at + DIGEST_BYTES] == _NONE:
-            self._sources[at : at + DIGEST_BYTES] = source
+        sources = self._sources
+        if line >= len(sources) and line < _MOST_LINES:
+            sources.frombytes(bytes(sources.itemsize * (max(line + 1, 2 * line) - len(sources))))
+        if line < _MOST_LINES and not sources[line]:
+            sources[line] = source
         else:
             self._unplaced.add(row_id)
 
     def claim(self, line: int, source: bytes) -> bool:
         """Whether this very line of the input has a result, which no other row can claim then."""
-        at = line * DIGEST_BYTES
-        if self._sources[at : at + DIGEST_BYTES] != source:
+        sources = self._sources
+        if line >= len(sources) or sources[line] != int.from_bytes(source):
             return False
-        self._sources[at : at + DIGEST_BYTES] = _NONE
+        sources[line] = 0
         self.claimed += 1
         return True
 
@@ -79,10 +79,9 @@ class Checkpoint:
         if row_id in self._moved:
             return False
         if row_id not in self._unplaced:
-            at = line * DIGEST_BYTES
-            if self._sources[at : at + DIGEST_BYTES] == _NONE:
+            if not self._sources[line]:
                 return False
-            self._sources[at : at + DIGEST_BYTES] = _NONE
+            self._sources[line] = 0
         self._moved.add(row_id, now.to_bytes(_LINE_BYTES, "little"))
         self.claimed += 1
         return True
@@ -114,16 +113,17 @@ def scan(
     `check` is called with the id of each row that stays, `spend` with each parsed line whose
     response was paid for. Raises `UsageError` for a file that holds anything else.
     """
-    keep, fromhex, match = checkpoint.keep, bytes.fromhex, HEAD.match
+    keep, match = checkpoint.keep, HEAD.match
     dropped: list[tuple[int, int]] = []
     begin = answered = 0
     for number, line in enumerate(file, 1):
         end = begin + len(line)
         head = match(line)
-        if head and is_answered(line):
+        if head and line.endswith(ANSWERED):
             kind, place, _, source, row_id = head.groups()
-            row_id = unescape(row_id)
-            keep(int(place), fromhex(source.decode()), row_id)
+            if b"\\" in row_id:
+                row_id = unescape(row_id)
+            keep(int(place), int(source, 16), row_id)
             answered += 1
             if check:
                 check(row_id)
@@ -136,7 +136,7 @@ def scan(
             if failed and spend and not failed.copied:
                 spend(loads(line))
             if failed and keep_failed and _exit_status(line) not in _OF_NO_ROW:
-                keep(failed.line, failed.source, failed.id)
+                keep(failed.line, int.from_bytes(failed.source), failed.id)
                 if check:
                     check(failed.id)
                 checkpoint.failed[_exit_status(line)] += 1

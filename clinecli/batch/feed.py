@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from typing import NamedTuple
 
-from clinecli.batch.results import asked_digest
+from clinecli.batch.results import asked_digest, source_digest
 from clinecli.batch.rows import Row
 from clinecli.batch.sieve import Sieve, Task
 from clinecli.batch.source import Input
@@ -35,13 +35,11 @@ def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Surve
     """
     plan = bytearray()
     rows = 0
-    for record in source:
-        task = sieve.task(source, record)
+    for _, task in sieve.tasks(source):
         if task:
             each(task)
             rows += 1
         plan.append(_TO_DO if task else _DONE)
-    sieve.end()
     return Survey(rows, plan)
 
 
@@ -66,7 +64,7 @@ class FileFeed:
             if plan[record.number] == _TO_DO:
                 row = source.row(record)
                 data = row.data if isinstance(row, Row) else record.raw
-                digest = source.digest(record)
+                digest = source_digest(record.raw, source.settings)
                 yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
 
 
@@ -117,11 +115,9 @@ class PipeFeed:
         end: BaseException | None = None
         try:
             source = self._source()
-            for record in source:
-                task = self._sieve.task(source, record)
+            for _, task in self._sieve.tasks(source):
                 if task:
                     self._put(request_of(task, self._pricing))
-            self._sieve.end()
         except OSError as error:
             end = UsageError(f"cannot read the input: {error.strerror}", hint="check where it comes from")
         except BaseException as error:  # Raised again where somebody sees it.

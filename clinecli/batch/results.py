@@ -24,7 +24,7 @@ from clinecli.text import clean
 DIGEST_BYTES = 8
 # What is kept of a body that is no JSON, such as a page of HTML.
 _MAX_TEXT = 16 * 1024
-_ANSWERED = b',"error":null}\n'
+ANSWERED = b',"error":null}\n'
 HEAD = re.compile(
     rb'\{"id":"batch_(req|copy)_([0-9]{1,15})_([0-9a-f]{16})([0-9a-f]{16})",'
     rb'"custom_id":"((?:[^"\\]|\\.)*+)","response":'
@@ -118,7 +118,7 @@ def read_head(line: bytes) -> Head | None:
         int(number),
         bytes.fromhex(asked.decode()),
         bytes.fromhex(source.decode()),
-        is_answered(line),
+        line.endswith(ANSWERED),
         kind == b"copy",
     )
 
@@ -126,8 +126,3 @@ def read_head(line: bytes) -> Head | None:
 def unescape(name: bytes) -> bytes:
     """An id in UTF-8 of its JSON spelling, quotes apart."""
     return loads(b'"' + name + b'"').encode() if b"\\" in name else name
-
-
-def is_answered(line: bytes) -> bool:
-    """Whether a whole line is of a complete answer."""
-    return line.endswith(_ANSWERED)

@@ -6,13 +6,14 @@ row that is no request, an output that was made from something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from clinecli.batch.checkpoint import Checkpoint, Moved
-from clinecli.batch.results import asked_digest
+from clinecli.batch.results import asked_digest, source_digest
 from clinecli.batch.rows import BadRow, Row
-from clinecli.batch.source import Input, Record
+from clinecli.batch.source import Input
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 
@@ -55,16 +56,24 @@ class Sieve:
         self._skip_bad = skip_bad
         self._seen = Table()
 
-    def task(self, source: Input, record: Record) -> Task | None:
-        """The task of a record; None for one that has a result, or is another shard's.
+    def tasks(self, source: Input) -> Iterator[tuple[int, Task | None]]:
+        """Each record's number, and its task; None for one that has a result, or is another
+        shard's.
 
-        Raises `ClinecliError` for a row that is no request, a repeated id, and a row whose result
-        answers something else.
+        Raises `ClinecliError` for a row that is no request, a repeated id, a row whose result
+        answers something else, and in the end for results of other rows.
         """
-        digest = source.digest(record)
-        if self._checkpoint.claim(record.line, digest):
-            return None
-        row = source.row(record)
+        claim = self._checkpoint.claim
+        digest_of = partial(source_digest, settings=source.settings)
+        for record in source:
+            digest = digest_of(record.raw)
+            if claim(record.line, digest):
+                yield record.number, None
+            else:
+                yield record.number, self._task(source.row(record), record.raw, digest)
+        self._end()
+
+    def _task(self, row: Row | BadRow, raw: bytes, digest: bytes) -> Task | None:
         if isinstance(row, BadRow) and not self._skip_bad:
             raise row.error
         if self._takes and not self._takes(row.id):
@@ -72,14 +81,13 @@ class Sieve:
         row_id = row.id.encode()
         if row_id in self._seen:
             raise self._repeated(row)
-        asked = asked_digest(row.id, row.data if isinstance(row, Row) else record.raw)
+        asked = asked_digest(row.id, row.data if isinstance(row, Row) else raw)
         if row_id in self._checkpoint and self._is_answered(row, row_id, asked):
             return None
         self._seen.add(row_id)
         return Task(row, asked, digest)
 
-    def end(self) -> None:
-        """Raise `UsageError` when the output has rows that the input does not have."""
+    def _end(self) -> None:
         others = len(self._checkpoint) - self._checkpoint.claimed
         if others:
             raise self._other_input(f"it has {others} rows that {self._names.input} does not have")

@@ -13,7 +13,6 @@ from enum import Enum
 from functools import partial
 from typing import IO, NamedTuple
 
-from clinecli.batch.results import source_digest
 from clinecli.batch.rows import (
     BadRow,
     Defaults,
@@ -64,20 +63,22 @@ class Input:
         self._name = name
         self._form = form
         self._defaults = defaults
-        self._lines = enumerate(self._read_lines(), 1)
+        self._lines = self._read_lines()
         self._columns = self._read_header() if form is Form.CSV else []
         # What the columns are called decides what a record asks.
         self._settings = hashlib.blake2b(
             settings + repr(self._columns).encode(), digest_size=SETTINGS_BYTES
         ).digest()
 
-    def digest(self, record: Record) -> bytes:
-        """What stands for a record and the flags."""
-        return source_digest(record.raw, self._settings)
+    @property
+    def settings(self) -> bytes:
+        """What stands for the flags, and for the columns' names."""
+        return self._settings
 
     def __iter__(self) -> Iterator[Record]:
         records = self._csv_records() if self._form is Form.CSV else self._line_records()
-        return (Record(number, line, raw) for number, (line, raw) in enumerate(records))
+        for number, (line, raw) in enumerate(records):
+            yield Record(number, line, raw)
 
     def row(self, record: Record) -> Row | BadRow:
         """Parse a record."""
@@ -96,21 +97,22 @@ class Input:
         except RowFault as fault:
             return bad_row(fault, place)
 
-    def _read_lines(self) -> Iterator[bytes]:
-        """Lines with their line feeds. Of one that is too long, the limit and a byte."""
+    def _read_lines(self) -> Iterator[tuple[int, bytes]]:
+        """Lines with their numbers and line feeds. Of one that is too long, the limit and a
+        byte."""
         read = partial(self._file.readline, MAX_ROW_BYTES + 1)
-        begins = True
-        for raw in iter(read, b""):
-            yield raw.removeprefix(BOM) if begins else raw
-            begins = False
-            while len(raw) > MAX_ROW_BYTES and not raw.endswith(b"\n"):
-                raw = read()
+        for line, raw in enumerate(iter(read, b""), 1):
+            yield line, raw if line > 1 else raw.removeprefix(BOM)
+            if len(raw) > MAX_ROW_BYTES:
+                rest = raw
+                while rest and not rest.endswith(b"\n"):
+                    rest = read()
 
     def _line_records(self) -> Iterator[tuple[int, bytes]]:
-        for line, raw in self._lines:
-            # With --lines, a line without text is no message, and told as that.
-            if self._form is Form.LINES or not raw.isspace():
-                yield line, raw
+        if self._form is Form.LINES:
+            # A line without text is no message, and told as that.
+            return self._lines
+        return ((line, raw) for line, raw in self._lines if not raw.isspace())
 
     def _csv_records(self) -> Iterator[tuple[int, bytes]]:
         """Records, each with all its lines: a quoted cell may have line feeds."""

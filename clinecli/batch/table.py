@@ -24,10 +24,7 @@ class Table:
     def add(self, key: bytes, value: bytes = b"") -> None:
         """Take in a key that is not there yet."""
         number = hash(key)
-        part = self._parts[number & (_PARTS - 1)]
-        part += number.to_bytes(_KEY_BYTES, "little", signed=True)
-        if value:
-            part += value
+        self._parts[number & (_PARTS - 1)] += number.to_bytes(8, "little", signed=True) + value
         self._count += 1
 
     def __contains__(self, key: bytes) -> bool:

@@ -16,7 +16,7 @@ from clinecli.batch.helpers import Helpers
 from clinecli.errors import ClinecliError, Code
 from clinecli.transport.client import Call, EarlyConnection, Transport
 from clinecli.transport.exchange import Answer
-from clinecli.transport.polled import Flight, PolledConnection
+from clinecli.transport.polled import Flight, Heads, PolledConnection
 
 if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
@@ -62,6 +62,7 @@ class Wire:
     ) -> None:
         self._transport = transport
         self._redact = redact
+        self._heads = Heads(transport)
         self._early = early
         self._clock = clock
         self._helpers = Helpers()
@@ -140,8 +141,7 @@ class Wire:
 
     def _begin(self, sent: _Sent, connection: PolledConnection) -> None:
         flight = sent.flight = Flight(connection, sent.call, self._redact)
-        target, headers = self._transport.head(sent.call)
-        rest = flight.begin(target, headers)
+        rest = flight.begin(self._heads.of(sent.call))
         if not rest:
             self._await(sent, connection)
             return

@@ -21,7 +21,7 @@ from clinecli.chat.api_errors import (
 from clinecli.chat.reply import Delta, Event, ToolCallPiece
 from clinecli.chat.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
 from clinecli.errors import ClinecliError, Code, IncompleteError
-from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
+from clinecli.jsontext import InvalidJson, compact, dumps, loads, one_line, unwrap
 
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
@@ -139,9 +139,14 @@ def decode_body(body: bytes, origin: Origin = UNKNOWN) -> Event:
 
     Raises `IncompleteError` for what is no chat completion, and the error that it tells of.
     """
-    raw = json_body(body, origin)
+    document = _document(body, origin)
     try:
-        delta = decode_reply(raw, origin)
+        if isinstance(document, dict) and "choices" in document and "data" not in document:
+            # No envelope, as nearly always: then it is parsed once.
+            raw, delta = one_line(body, document), _delta(document, "message", origin)
+        else:
+            raw = json_body(body, origin)
+            delta = decode_reply(raw, origin)
     except InvalidJson as error:
         raise IncompleteError(f"the reply cannot be read: {error}", code=Code.NOT_THE_API) from None
     if delta.error:
@@ -149,15 +154,19 @@ def decode_body(body: bytes, origin: Origin = UNKNOWN) -> Event:
     return Event(raw, delta, done=True)
 
 
+def _document(body: bytes, origin: Origin) -> Any:
+    try:
+        return loads(body)
+    except InvalidJson:
+        raise not_the_api(describe_body(body, origin.content_type)) from None
+
+
 def json_body(body: bytes, origin: Origin = UNKNOWN) -> bytes:
     """A body that is JSON, out of its envelope and on one line.
 
     Raises `IncompleteError` when it is not, and the error that the envelope tells of.
     """
-    try:
-        loads(body)
-    except InvalidJson:
-        raise not_the_api(describe_body(body, origin.content_type)) from None
+    _document(body, origin)
     error = decode_envelope_error(body, origin)
     if error:
         raise error

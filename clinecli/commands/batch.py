@@ -160,9 +160,7 @@ def _preview(planned: Plan, source: Source) -> int:
     sieve = sieve_of(planned, source, kept := stored(planned, files))
     sink = StdoutSink()
     estimate = Estimate()
-    opened = source.open(planned)
-    for record in opened:
-        task = sieve.task(opened, record)
+    for _, task in sieve.tasks(source.open(planned)):
         if task is None or not isinstance(task.row, Row):
             continue
         if options.dry_run:

@@ -256,7 +256,7 @@ def exchange(
     redact: Redactor,
 ) -> Answer:
     """Send a request and read the head of its answer. Raises `ClinecliError`."""
-    data = request_bytes(connection, call, target, headers)
+    data = request_bytes(connection, request_event(call, target, headers), call.body)
     started = time.monotonic()
     connection.write(data, call.deadline, call.idle)
     head = read_head(connection, call)
@@ -264,16 +264,19 @@ def exchange(
     return Answer(connection, head, call, redact, timings)
 
 
-def request_bytes(
-    connection: Connection, call: Call, target: str, headers: list[tuple[str, str]]
-) -> bytes:
-    """A request as it goes over the wire."""
-    send = connection.http.send
+def request_event(call: Call, target: str, headers: list[tuple[str, str]]) -> h11.Request:
+    """The head of a request."""
     # RFC 9110, section 5.5, allows all bytes but controls in a value.
     fields = [(name.encode(), value.encode()) for name, value in headers]
-    parts = [send(h11.Request(method=call.method, target=target.encode(), headers=fields))]
-    if call.body:
-        parts.append(send(h11.Data(data=call.body)))
+    return h11.Request(method=call.method, target=target.encode(), headers=fields)
+
+
+def request_bytes(connection: Connection, head: h11.Request, body: bytes) -> bytes:
+    """A request as it goes over the wire."""
+    send = connection.http.send
+    parts = [send(head)]
+    if body:
+        parts.append(send(h11.Data(data=body)))
     parts.append(send(h11.EndOfMessage()))
     return b"".join(part for part in parts if part)
 

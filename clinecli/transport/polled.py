@@ -13,17 +13,21 @@ from clinecli.transport.exchange import (
     Connection,
     read_head,
     request_bytes,
+    request_event,
 )
 from clinecli.transport.route import Stage
 
 if TYPE_CHECKING:
+    import h11
+
     from clinecli.config.secret import Redactor
-    from clinecli.transport.client import Call
+    from clinecli.transport.client import Call, Transport
     from clinecli.transport.deadline import Deadline
 
 _READ_BYTES = 65536
 # What every system takes in at once on a connection where nothing is pending.
 _SENT_AT_ONCE = 16 * 1024
+_MOST_HEADS = 4096
 _WANTS = {"BlockingIOError", "SSLWantReadError", "SSLWantWriteError"}
 
 
@@ -66,6 +70,24 @@ class PolledConnection(Connection):
         return self._failed(stage, TimeoutError(), call.deadline, call.idle)
 
 
+class Heads:
+    """The heads of requests, which h11 takes long to check: many calls have the same."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._known: dict[tuple[object, ...], h11.Request] = {}
+
+    def of(self, call: Call) -> h11.Request:
+        """The head of a call."""
+        same = (call.method, call.path, call.headers, call.key, call.sends_key, len(call.body))
+        head = self._known.get(same)
+        if head is None:
+            if len(self._known) >= _MOST_HEADS:
+                self._known.clear()
+            head = self._known[same] = request_event(call, *self._transport.head(call))
+        return head
+
+
 class Flight:
     """One exchange on a polled connection, from the request to the whole body of its answer.
 
@@ -81,9 +103,9 @@ class Flight:
         self._size = 0
         self._started = 0.0
 
-    def begin(self, target: str, headers: list[tuple[str, str]]) -> bytes:
+    def begin(self, head: h11.Request) -> bytes:
         """Send the request as far as that needs no waiting; gives the rest."""
-        data = request_bytes(self.connection, self.call, target, headers)
+        data = request_bytes(self.connection, head, self.call.body)
         self._started = time.monotonic()
         return self.connection.send_at_once(data)
 
