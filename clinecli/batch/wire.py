@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # How late a request may be found to have taken too long.
 _TICK = 0.25
+# A connection that was idle for so many seconds may have been closed by a server that is tired of
+# waiting. One that is closed in the middle of the work has lost a request, which was perhaps paid.
+_TIRED_SECONDS = 1.0
 
 
 class Landed(NamedTuple):
@@ -38,15 +41,16 @@ class Landed(NamedTuple):
 
 
 class _Sent:
-    """A request that was sent, or is about to be. `heard` is when something was last read."""
+    """A request that was sent, or is about to be. `heard` is when something was last read;
+    `may_be_late` says that the connection may have been closed before."""
 
-    __slots__ = ("call", "flight", "heard", "is_on_kept", "ticket")
+    __slots__ = ("call", "flight", "heard", "may_be_late", "ticket")
 
     def __init__(self, ticket: Any, call: Call) -> None:
         self.ticket = ticket
         self.call = call
         self.flight: Flight | None = None
-        self.is_on_kept = False
+        self.may_be_late = False
         self.heard = 0.0
 
 
@@ -68,7 +72,8 @@ class Wire:
         self._helpers = Helpers()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._helpers, selectors.EVENT_READ)
-        self._idle: list[PolledConnection] = []
+        # Connections that nothing was asked on since when; the last one is used first.
+        self._idle: dict[PolledConnection, float] = {}
         # Who waits for an answer, by connection; one in `_sent` alone is being connected, or sent.
         self._waiting: dict[PolledConnection, _Sent] = {}
         self._sent: set[_Sent] = set()
@@ -89,9 +94,9 @@ class Wire:
         sent = _Sent(ticket, call)
         self._sent.add(sent)
         while self._idle:
-            connection = self._idle.pop()
+            connection, since = self._idle.popitem()
             if connection.peek() == "quiet":
-                sent.is_on_kept = True
+                sent.may_be_late = self._clock() - since >= _TIRED_SECONDS
                 self._begin(sent, connection)
                 return
             self._drop(connection)
@@ -174,7 +179,7 @@ class Wire:
         if sent is None:
             # Nothing was asked: it is closed, or says what nobody wants to know.
             if connection in self._idle and connection.peek() != "quiet":
-                self._idle.remove(connection)
+                del self._idle[connection]
                 self._drop(connection)
             return
         assert sent.flight is not None
@@ -189,7 +194,7 @@ class Wire:
         del self._waiting[connection]
         answer = sent.flight.answer
         if answer and answer.kept:
-            self._idle.append(connection)
+            self._idle[connection] = self._clock()
         else:
             self._drop(connection)
         self._sent.discard(sent)
@@ -198,9 +203,9 @@ class Wire:
     def _failed(self, sent: _Sent, connection: PolledConnection, error: ClinecliError) -> None:
         del self._waiting[connection]
         self._drop(connection)
-        if sent.is_on_kept and error.code is Code.CLOSED:
+        if sent.may_be_late and error.code is Code.CLOSED:
             # Closed between the look and the request: RFC 9112, section 9.3.1.
-            sent.is_on_kept = False
+            sent.may_be_late = False
             sent.flight = None
             self._connect(sent)
         else:
