@@ -9,7 +9,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, UsageError
+from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
 from clinecli.streams.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
 
 
@@ -41,44 +41,18 @@ def main() -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    import typer
-
     from clinecli import cli
 
     if not arguments:
-        Messages().data(cli.help_text().encode() + b"\n")
+        Messages().data(cli.help_text().encode())
         return ExitStatus.USAGE
-    try:
-        invocation = cli.parse(arguments)
-    except typer.TyperException as error:
-        raise _usage_error(error, arguments) from None
-    except SystemExit as exit_:
-        # Typer turns a closed pipe into exit status 1.
-        if isinstance(exit_.__context__, BrokenPipeError):
-            raise ClosedPipe from None
-        raise
+    invocation = cli.parse(arguments)
     if not invocation:
         return ExitStatus.OK
     try:
         return invocation.run()
     except ClinecliError as error:
         return _report(error, as_json=getattr(invocation.options, "json", False))
-
-
-def _usage_error(error: Exception, arguments: list[str]) -> UsageError:
-    """Typer's exception as ours: one line, and where to read on."""
-    from clinecli.flags.table import COMMANDS
-
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context else "clinecli"
-    if not context and arguments[0] in COMMANDS:
-        # Typer names no command for a flag that lacks its value.
-        path += f" {arguments[0]}"
-    message = getattr(error, "format_message", lambda: str(error))()
-    hint = f"see {path} --help"
-    if message.startswith("No such command") and "Did you mean" not in message:
-        hint += "; a question goes to: clinecli ask 'QUESTION'"
-    return UsageError(" ".join(message.split()), hint=hint)
 
 
 def _wants_json(arguments: list[str]) -> bool:

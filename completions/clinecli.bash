@@ -38,17 +38,27 @@ _clinecli_describe() {
         --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
-      options='--port --delay --reply --fault --replay -h --help'
+      options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'
       operands='command'
       case $2 in
-        --port|--delay) takes='text' ;;
+        --port|--delay|--latency|--replay-speed) takes='text' ;;
         --reply) takes='at-file' ;;
-        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error length html not-json redirect stall refuse' ;;
-        --replay) takes='file' ;;
+        --fault) takes='words auth forbidden credit spend-limit rate-limit server-error overload rejected empty-reply cut-stream mid-stream-error model length html not-json redirect stall refuse' ;;
+        --record|--replay) takes='file' ;;
       esac ;;
     completion)
       options='-h --help'
       operands='words bash zsh fish'
+      case $2 in
+      esac ;;
+    describe)
+      options='-j --json -h --help'
+      operands=''
+      case $2 in
+      esac ;;
+    help)
+      options='-h --help'
+      operands='words ask stream models doctor mock completion describe help'
       case $2 in
       esac ;;
   esac
@@ -136,7 +146,7 @@ _clinecli() {
   local current=${words[n]} redirection='^[0-9&]*[<>]+[|&]?'
 
   # The value that is completed, and what is wanted there.
-  local value=$current wanted='' options operands takes command word
+  local value=$current wanted='' options operands takes command word first
   for ((i = 1; i < n; i++)); do
     [[ ${words[i]} == -* ]] || break
     [[ " -h --help --version " == *" ${words[i]} "* ]] && return 0
@@ -144,10 +154,10 @@ _clinecli() {
   if [[ $current =~ $redirection || ${words[n - 1]} =~ $redirection$ ]]; then
     wanted=file value=${current#"${BASH_REMATCH[0]}"}
   elif ((i >= n)); then
-    wanted='words ask stream models doctor mock completion'
+    wanted='words ask stream models doctor mock completion describe help'
     [[ $current == -* ]] && wanted='words -h --help --version'
   else
-    command=${words[i]}
+    command=${words[i]} first=$((i + 1))
     _clinecli_describe "$command" ''
     wanted=$operands
     for ((i++; i < n; i++)); do
@@ -184,7 +194,7 @@ _clinecli() {
     elif [[ $wanted == 'words '* && $wanted == "$operands" ]]; then
       # Not those that are on the line already.
       wanted+=' '
-      for word in "${words[@]:1:n-1}"; do
+      for word in "${words[@]:first:n-first}"; do
         wanted=${wanted/" $word "/ }
       done
     fi

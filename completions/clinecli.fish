@@ -81,6 +81,8 @@ complete -c clinecli -n '__clinecli_is' -a "models\t'List the models that can be
 complete -c clinecli -n '__clinecli_is' -a "doctor\t'Find out why nothing works, and what to do'"
 complete -c clinecli -n '__clinecli_is' -a "mock\t'Run a local double of the API'"
 complete -c clinecli -n '__clinecli_is' -a "completion\t'Print the completion script of a shell'"
+complete -c clinecli -n '__clinecli_is' -a "describe\t'Describe commands, flags and exit statuses as JSON'"
+complete -c clinecli -n '__clinecli_is' -a "help\t'Explain a command'"
 
 complete -c clinecli -n '__clinecli_is ask' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is ask' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
@@ -187,21 +189,31 @@ complete -c clinecli -n '__clinecli_is doctor' -l base-url -x -d 'The API\'s hos
 complete -c clinecli -n '__clinecli_is doctor' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is doctor' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is doctor' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
-complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds to connect'
+complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds for one step on the way to the API'
 complete -c clinecli -n '__clinecli_is doctor' -l idle-timeout -x -d 'Seconds between bytes of the reply'
-complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all of it, retries included'
-complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'How often to try again'
-complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr'
+complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all checks together'
+complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'Without effect: nothing is tried again'
+complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr, and in the report the details and the duration of every check'
 complete -c clinecli -n '__clinecli_is doctor' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is doctor' -s h -l help -d 'Show the help and exit'
 
-complete -c clinecli -n '__clinecli_is mock' -a '(__clinecli_delegate mock --port --delay --reply --fault --replay)'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l port -x -d 'Serve on this port; 0 takes a free one'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l delay -x -d 'Wait before each token'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l reply -x -a '(__clinecli_at_file)' -d 'What to answer'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l fault -x -a "auth\t'401, the key is wrong' forbidden\t'403, the key may not do this' credit\t'402, no credits are left' spend-limit\t'429, the spend limit is reached' rate-limit\t'429, too many requests' server-error\t'500, the server failed' overload\t'503, the server is overloaded' rejected\t'400, the request is at fault' empty-reply\t'a reply without text' cut-stream\t'the reply breaks off' mid-stream-error\t'an error in the midst of the reply' length\t'the reply stops at a length limit' html\t'the page of a captive portal' not-json\t'text that is not JSON' redirect\t'302, go somewhere else' stall\t'no answer at all' refuse\t'connections are refused'" -d 'Fail the first N requests, or all. Repeatable'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -l replay -r -F -d 'Serve recorded exchanges'
-complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --reply --fault --replay >/dev/null' -s h -l help -d 'Show the help and exit'
+complete -c clinecli -n '__clinecli_is mock' -a '(__clinecli_delegate mock --port --delay --latency --reply --fault --record --replay --replay-speed)'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l port -x -d 'Serve on this port; 0 takes a free one'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l delay -x -d 'Wait before each token'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l latency -x -d 'Wait before each reply'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l reply -x -a '(__clinecli_at_file)' -d 'What to answer'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l fault -x -a "auth\t'401, the key is wrong' forbidden\t'403, the key may not do this' credit\t'402, no credits are left' spend-limit\t'429, the spend limit is reached' rate-limit\t'429, too many requests' server-error\t'500, the server failed' overload\t'503, the server is overloaded' rejected\t'400, the request is at fault' empty-reply\t'a reply without text' cut-stream\t'the reply breaks off' mid-stream-error\t'an error in the midst of the reply' model\t'404, for a model that is not in the list' length\t'the reply stops at a length limit' html\t'the page of a captive portal' not-json\t'text that is not JSON' redirect\t'302, go somewhere else' stall\t'no answer at all' refuse\t'connections are refused'" -d 'Fail the first N requests, or all. Repeatable'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l record -r -F -d 'Let the real API answer, and keep the exchanges in FILE, without key and account'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l replay -r -F -d 'Serve recorded exchanges'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l replay-speed -x -d 'Serve them so many times as fast; inf does not wait'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -l strict -d 'Refuse what was not recorded, and end with status 9 then'
+complete -c clinecli -n '__clinecli_is mock; and not __clinecli_inner mock --port --delay --latency --reply --fault --record --replay --replay-speed >/dev/null' -s h -l help -d 'Show the help and exit'
 
 complete -c clinecli -n '__clinecli_is completion' -a "bash zsh fish"
 complete -c clinecli -n '__clinecli_is completion' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is describe' -s j -l json -d 'Print JSON, as without it'
+complete -c clinecli -n '__clinecli_is describe' -s h -l help -d 'Show the help and exit'
+
+complete -c clinecli -n '__clinecli_is help' -a "ask\t'Ask once and print the whole reply' stream\t'Ask once and print the reply as it comes' models\t'List the models that can be asked' doctor\t'Find out why nothing works, and what to do' mock\t'Run a local double of the API' completion\t'Print the completion script of a shell' describe\t'Describe commands, flags and exit statuses as JSON' help\t'Explain a command'"
+complete -c clinecli -n '__clinecli_is help' -s h -l help -d 'Show the help and exit'

@@ -20,7 +20,8 @@ from clinecli.config.settings import Settings
 from clinecli.errors import UsageError
 from clinecli.jsontext import dumps
 from clinecli.models.price import Prices, cached_prices, parse_usd
-from clinecli.options import BatchOptions, ChatOptions
+from clinecli.options.batch import BatchOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import read_text
 from clinecli.text import decode_text
 

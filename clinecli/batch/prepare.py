@@ -23,7 +23,7 @@ from clinecli.batch.store import ResultFile, StoredFile, is_regular
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 from clinecli.models.price import usage_of
-from clinecli.options import BatchOptions
+from clinecli.options.batch import BatchOptions
 from clinecli.streams.stdio import STDIN, is_terminal
 
 _BLOCK = 1 << 20

@@ -10,7 +10,7 @@ from clinecli.chat.images import data_url, is_url
 from clinecli.chat.reply import ChatRequest
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import dumps, loads_exact, parse_json
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.text import decode_text
 
 # What `--param` may not set, and what to use instead.

@@ -22,7 +22,8 @@ from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, RejectedError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
+from clinecli.options.common import SETTINGS
 from clinecli.streams.files import FileSink, open_sink
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from clinecli.transport.exchange import Answer
     from clinecli.transport.retry import RetryPolicy
 
-# Seconds between the bytes of a stream. A whole reply is silent until the model is done.
-STREAM_IDLE_SECONDS = 120.0
+# A whole reply is silent until the model is done.
+STREAM_IDLE_SECONDS = float(SETTINGS["idle_timeout"].default or 0)
 
 
 class Prepared(NamedTuple):

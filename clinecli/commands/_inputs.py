@@ -5,7 +5,7 @@ from __future__ import annotations
 from clinecli.chat.compose import Inputs, Named, has_input, reads_stdin
 from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
 from clinecli.errors import UsageError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import read_bytes, read_text, read_thread
 from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
 

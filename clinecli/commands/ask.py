@@ -15,7 +15,7 @@ from clinecli.commands._chat import (
     show_usage,
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.stdio import STDERR, Messages, is_terminal
 from clinecli.text import TextRenderer
 

@@ -26,7 +26,7 @@ from clinecli.batch.prepare import (
 from clinecli.batch.store import ResultFile, StoredFile
 from clinecli.config.keys import find_key
 from clinecli.errors import EmptyMessageError, ExitStatus, UsageError
-from clinecli.options import BatchOptions
+from clinecli.options.batch import BatchOptions
 from clinecli.streams.files import FileSink
 from clinecli.streams.stdio import Messages, StdoutSink, Terminated
 

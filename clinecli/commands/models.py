@@ -23,7 +23,7 @@ from clinecli.errors import (
 from clinecli.models.cache import CachedModels, directory, load, restore_ids, save
 from clinecli.models.catalogue import Model, json_array, merge
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import sanitize, utf8
 

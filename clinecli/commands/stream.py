@@ -15,7 +15,7 @@ from clinecli.commands._chat import (
     show_usage,
 )
 from clinecli.errors import ClinecliError, ExitStatus
-from clinecli.options import ChatOptions
+from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import FileSink
 from clinecli.streams.stdio import STDERR, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from clinecli.errors import ConfigError
+from clinecli.options.common import DEFAULT_BASE_URL
 
-DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 API_PATH = "/api/v1"
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from clinecli.config.secret import KEY_HINT, Secret, parse_key
 from clinecli.config.settings import Settings, parse_config, resolve
-from clinecli.errors import ConfigError
-from clinecli.options import NetworkOptions
+from clinecli.errors import Code, ConfigError
+from clinecli.options.common import NetworkOptions
 
 KEY_VARIABLE = "CLINE_API_KEY"
 KEY_FILE_VARIABLE = "CLINE_API_KEY_FILE"
@@ -72,7 +72,7 @@ def find_key(settings: Settings, environ: Mapping[str, str]) -> Key:
         key = read()
         if key:
             return key
-    raise ConfigError("no API key", hint=KEY_HINT)
+    raise ConfigError("no API key", code=Code.NO_KEY, hint=KEY_HINT)
 
 
 def key_readers(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from clinecli.config.base_url import DEFAULT_BASE_URL, BaseUrl, parse_base_url
+from clinecli.config.base_url import BaseUrl, parse_base_url
 from clinecli.errors import ClinecliError, ConfigError, UsageError
-from clinecli.options import DEFAULT_MODEL, NetworkOptions
+from clinecli.options.common import DEFAULT_MODEL, SETTINGS, NetworkOptions
 
-BASE_URL_VARIABLE = "CLINE_API_BASE_URL"
-MODEL_VARIABLE = "CLINE_MODEL"
+
+def _default(name: str) -> Any:
+    return SETTINGS[name].default
 
 
 class Settings(NamedTuple):
@@ -28,10 +28,10 @@ class Settings(NamedTuple):
     proxy: str | None = None
     config_proxy: str | None = None
     ca_file: str | None = None
-    connect_timeout: float = 10.0
+    connect_timeout: float = _default("connect_timeout")
     idle_timeout: float | None = None
-    timeout: float = 600.0
-    retries: int = 3
+    timeout: float = _default("timeout")
+    retries: int = _default("retries")
     referer: str | None = None
     title: str | None = None
     key_file: str | None = None
@@ -41,21 +41,16 @@ class Settings(NamedTuple):
     quiet: bool = False
 
 
-_TEXT = (str, "a string")
-_NUMBER = ((int, float), "a number")
-_CONFIG_KEYS: dict[str, tuple[Any, str]] = {
-    "base_url": _TEXT,
-    "model": _TEXT,
-    "key_file": _TEXT,
-    "key_command": (list, "an array of strings"),
-    "proxy": _TEXT,
-    "ca_file": _TEXT,
-    "connect_timeout": _NUMBER,
-    "idle_timeout": _NUMBER,
-    "timeout": _NUMBER,
-    "retries": (int, "a whole number"),
-    "referer": _TEXT,
-    "title": _TEXT,
+# What the config file may hold, by the type of the flag, and how a message calls that.
+_WANTED: dict[type, tuple[Any, str]] = {
+    str: (str, "a string"),
+    float: ((int, float), "a number"),
+    int: (int, "a whole number"),
+    list: (list, "an array of strings"),
+}
+CONFIG_KEYS: dict[str, type] = {
+    **{key: flag.value_type for key, flag in SETTINGS.items()},
+    "key_command": list,
 }
 
 
@@ -68,9 +63,9 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
     for key, value in config.items():
-        if key not in _CONFIG_KEYS:
+        if key not in CONFIG_KEYS:
             raise ConfigError(f"{path}{_line_of(key, text)}: unknown key '{key}'", hint=_near(key))
-        kind, description = _CONFIG_KEYS[key]
+        kind, description = _WANTED[CONFIG_KEYS[key]]
         right = isinstance(value, kind) and not isinstance(value, bool)
         if right and key == "key_command":
             right = bool(value) and all(isinstance(word, str) for word in value)
@@ -93,13 +88,53 @@ def _line_of(key: str, text: str) -> str:
 def _near(key: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(key, _CONFIG_KEYS, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(_CONFIG_KEYS)}"
+    near = get_close_matches(key, CONFIG_KEYS, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(CONFIG_KEYS)}"
 
 
 # What poll(2) can wait for, in milliseconds, fits into an int.
 _LONGEST_SECONDS = 2_000_000.0
-_DEFAULTS: dict[str, Any] = Settings._field_defaults
+
+
+class _Sources(NamedTuple):
+    """Where a value may come from, the first first."""
+
+    flags: Mapping[str, Any]
+    environ: Mapping[str, str]
+    config: Mapping[str, Any]
+    config_path: str
+
+    def pick(self, name: str) -> tuple[Any, str]:
+        """The value of a setting, and what it comes from, for messages."""
+        flag = SETTINGS[name]
+        variable = (self.environ.get(flag.env) or "").strip() if flag.env else ""
+        for value, source in (
+            (self.flags.get(name), flag.long),
+            (variable or None, flag.env),
+            (self.config.get(name), f"{self.config_path} ({name})"),
+        ):
+            if value is not None:
+                return value, source
+        return flag.default, _DEFAULT
+
+    def number(self, name: str) -> float:
+        """A number within the limits of its flag."""
+        flag = SETTINGS[name]
+        value, source = self.pick(name)
+        value = min(value, _LONGEST_SECONDS)
+        if not flag.accepts(value):
+            raise _blamed(source)(
+                f"{source} must be {flag.wanted}, not {value:g}",
+                hint=f"the default is {flag.notes['default']}",
+            )
+        return float(value)
+
+
+_DEFAULT = "the default"
+
+
+def _blamed(source: str) -> type[ClinecliError]:
+    return UsageError if source.startswith("--") else ConfigError
 
 
 def resolve(
@@ -114,35 +149,13 @@ def resolve(
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
     given: dict[str, Any] = {**network._asdict(), **chat_flags}
-
-    def pick(name: str, default: str | None, variable: str | None = None) -> tuple[Any, str]:
-        flag = "--" + name.replace("_", "-")
-        for value, source in (
-            (given.get(name), flag),
-            ((environ.get(variable) or "").strip() or None if variable else None, variable or ""),
-            (config.get(name), f"{config_path} ({name})"),
-        ):
-            if value is not None:
-                return value, source
-        return default, "the default"
-
-    def number(name: str, default: float, *, minimum: float = 0.0) -> float:
-        value, source = pick(name, None)
-        if value is None:
-            return default
-        value = min(value, _LONGEST_SECONDS)
-        if not math.isfinite(value) or value < minimum or (value == 0 and name != "retries"):
-            kind: type[ClinecliError] = UsageError if source.startswith("--") else ConfigError
-            wanted = "0 or more" if name == "retries" else "more than 0 seconds"
-            hint = f"the default is {default:g}" if default else "leave it out for the default"
-            raise kind(f"{source} must be {wanted}, not {value}", hint=hint)
-        return float(value)
-
-    base_url, base_url_source = pick("base_url", DEFAULT_BASE_URL, BASE_URL_VARIABLE)
-    model, model_source = pick("model", DEFAULT_MODEL, MODEL_VARIABLE)
+    sources = _Sources(given, environ, config, config_path)
+    base_url, base_url_source = sources.pick("base_url")
+    model, model_source = sources.pick("model")
     if not model.strip():
-        blamed: type[ClinecliError] = UsageError if model_source == "--model" else ConfigError
-        raise blamed(f"the model of {model_source} is empty", hint=f"e.g. {DEFAULT_MODEL}")
+        hint = f"e.g. {DEFAULT_MODEL}"
+        raise _blamed(model_source)(f"the model of {model_source} is empty", hint=hint)
+    has_idle_timeout = sources.pick("idle_timeout")[1] != _DEFAULT
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
         base_url_source=base_url_source,
@@ -151,13 +164,14 @@ def resolve(
         # Apart, since the proxy variables of the environment stand between the two.
         proxy=given.get("proxy"),
         config_proxy=config.get("proxy"),
-        ca_file=pick("ca_file", None)[0],
-        connect_timeout=number("connect_timeout", _DEFAULTS["connect_timeout"]),
-        idle_timeout=number("idle_timeout", 0.0) or None,
-        timeout=number("timeout", _DEFAULTS["timeout"]),
-        retries=int(number("retries", _DEFAULTS["retries"])),
-        referer=pick("referer", None)[0],
-        title=pick("title", None)[0],
+        ca_file=sources.pick("ca_file")[0],
+        connect_timeout=sources.number("connect_timeout"),
+        idle_timeout=sources.number("idle_timeout") if has_idle_timeout else None,
+        timeout=sources.number("timeout"),
+        retries=int(sources.number("retries")),
+        referer=sources.pick("referer")[0],
+        title=sources.pick("title")[0],
+        # Apart, since a variable with the key itself stands between the two.
         key_file=given.get("key_file"),
         config_key_file=config.get("key_file"),
         key_command=tuple(config.get("key_command", ())),

@@ -16,7 +16,7 @@ from clinecli.doctor.report import (
 from clinecli.doctor.runner import run_checks
 from clinecli.errors import ExitStatus
 from clinecli.jsontext import dumps
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
 from clinecli.text import utf8
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clinecli.config.secret import Redactor, Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Context:
 
     def _composed(self, name: str) -> ChatRequest:
         from clinecli.chat.compose import Defaults, Inputs, Named, compose
-        from clinecli.options import ChatOptions
+        from clinecli.options.chat import ChatOptions
         from clinecli.streams.files import read_text
 
         settings = self.settings

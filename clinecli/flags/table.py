@@ -1,247 +1,190 @@
-"""Every command and flag, as tables: how each field of `options.py` is written and explained.
-
-The command line, the completion scripts and the man pages are all made from these. A metavar
-says what a value is: FILE is completed as a file, ID as a model, `a|b` as a choice.
-"""
+"""The table of commands. Their flags are the fields of their options, in `clinecli.options`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, NamedTuple
 
-import typer
-
-from clinecli.options import (
-    DEFAULT_MODEL,
-    BatchOptions,
-    ChatOptions,
-    CompletionOptions,
-    DoctorOptions,
-    MockOptions,
-    ModelsOptions,
-)
-
-NETWORK: dict[str, Any] = {
-    "base_url": typer.Option(
-        "--base-url", metavar="URL", help="The API's host or root. [env: CLINE_API_BASE_URL]"
-    ),
-    "key_file": typer.Option("--key-file", metavar="FILE", help="Read the API key from FILE."),
-    "proxy": typer.Option(
-        "--proxy", metavar="URL", help="Proxy to use instead of HTTPS_PROXY; '' for none."
-    ),
-    "ca_file": typer.Option(
-        "--ca-file", metavar="FILE", help="Trust these CAs (PEM) instead of the system's."
-    ),
-    "connect_timeout": typer.Option(
-        "--connect-timeout", metavar="S", help="Seconds to connect. [default: 10]"
-    ),
-    "idle_timeout": typer.Option(
-        "--idle-timeout",
-        metavar="S",
-        help="Seconds between bytes of the reply. [default: 120 in a stream]",
-    ),
-    "timeout": typer.Option(
-        "--timeout", metavar="S", help="Seconds for all of it, retries included. [default: 600]"
-    ),
-    "retries": typer.Option("--retries", metavar="N", help="How often to try again. [default: 3]"),
-    "verbose": typer.Option("-v", "--verbose", help="Show requests and timings on stderr."),
-    "quiet": typer.Option("-q", "--quiet", help="No notes and no progress on stderr."),
-}
-
-CHAT: dict[str, Any] = {
-    "prompt": typer.Argument(
-        metavar="[PROMPT]...",
-        help="The message; stdin is appended. '-' is stdin alone.",
-        show_default=False,
-    ),
-    "no_stdin": typer.Option("--no-stdin", help="Do not read stdin."),
-    "model": typer.Option(
-        "-m",
-        "--model",
-        metavar="ID",
-        help=f"Model. [env: CLINE_MODEL; default: {DEFAULT_MODEL}]",
-    ),
-    "system": typer.Option("-s", "--system", metavar="TEXT", help="System message."),
-    "system_file": typer.Option("--system-file", metavar="FILE", help="System message from FILE."),
-    "file": typer.Option(
-        "-f", "--file", metavar="FILE", help="Attach a text file by name; repeatable."
-    ),
-    "image": typer.Option("-i", "--image", metavar="FILE|URL", help="Attach an image; repeatable."),
-    "temperature": typer.Option(
-        "-t", "--temperature", metavar="T", min=0.0, max=2.0, help="Randomness, 0 to 2."
-    ),
-    "max_tokens": typer.Option(
-        "--max-tokens", metavar="N", min=1, help="Longest reply, in tokens."
-    ),
-    "param": typer.Option(
-        "-p",
-        "--param",
-        metavar="KEY=VALUE",
-        help="Any other field of the request; VALUE is JSON or text. Repeatable.",
-    ),
-    "tools": typer.Option("--tools", metavar="FILE", help="Tools, a JSON array."),
-    "schema": typer.Option(
-        "--schema", metavar="FILE", help="JSON Schema that the reply must satisfy."
-    ),
-    "messages": typer.Option(
-        "--messages", metavar="FILE", help="Earlier turns, a JSON array of messages."
-    ),
-    "thread": typer.Option(
-        "--thread", metavar="FILE", help="Earlier turns; the new one is appended on success."
-    ),
-    "request": typer.Option(
-        "--request", metavar="FILE|-", help="A whole request body; flags win over it."
-    ),
-    "referer": typer.Option("--referer", metavar="URL", help="HTTP-Referer for usage logs."),
-    "title": typer.Option("--title", metavar="TEXT", help="X-Title for usage logs."),
-    "json": typer.Option("-j", "--json", help="Print the API's own JSON; errors as JSON too."),
-    "extract": typer.Option(
-        "-x", "--extract", help="Print only the first fenced code block of the reply."
-    ),
-    "output": typer.Option(
-        "-o", "--output", metavar="FILE", help="Write to FILE, only when complete."
-    ),
-    "usage": typer.Option("--usage", help="Tokens, cost and seconds on stderr."),
-    "reasoning": typer.Option("--reasoning", help="The model's reasoning on stderr."),
-    "dry_run": typer.Option("--dry-run", help="Print the request body; send nothing."),
-    "curl": typer.Option("--curl", help="Print the curl command for it; send nothing."),
-}
-
-MOCK: dict[str, Any] = {
-    "command": typer.Argument(
-        metavar="[-- COMMAND...]", help="Run COMMAND against the mock.", show_default=False
-    ),
-    "port": typer.Option(
-        "--port", metavar="N", min=0, max=65535, help="Serve on this port; 0 takes a free one."
-    ),
-    "delay": typer.Option(
-        "--delay", metavar="SECONDS", min=0.0, help="Wait before each token.", show_default=False
-    ),
-    "reply": typer.Option("--reply", metavar="TEXT|@FILE", help="What to answer."),
-    "fault": typer.Option(
-        "--fault", metavar="NAME[:N]", help="Fail the first N requests, or all. Repeatable."
-    ),
-    "replay": typer.Option("--replay", metavar="FILE", help="Serve recorded exchanges."),
-}
+from clinecli.options.flag import Flag, Group, Kind, flags_of
 
 
-MODELS: dict[str, Any] = {
-    "words": typer.Argument(
-        metavar="[WORD]...", help="Only models with every WORD in id or name.", show_default=False
-    ),
-    "free": typer.Option(
-        "--free", help="Only those listed at price zero; the API may not serve such models."
-    ),
-    "recommended": typer.Option("--recommended", help="Only those that Cline recommends."),
-    "vision": typer.Option("--vision", help="Only those that take images."),
-    "tools": typer.Option("--tools", help="Only those that call tools."),
-    "reasoning": typer.Option("--reasoning", help="Only those that reason."),
-    "min_context": typer.Option(
-        "--min-context", metavar="N", min=0, help="Only those with a context of N tokens or more."
-    ),
-    "max_price": typer.Option(
-        "--max-price",
-        metavar="USD",
-        min=0.0,
-        help="Only those whose output costs at most USD per million tokens.",
-    ),
-    "sort": typer.Option("--sort", metavar="id|price|context|name", help="Order of the list."),
-    "reverse": typer.Option("--reverse", help="Turn the order round."),
-    "ids": typer.Option("--ids", help="Print ids alone."),
-    "json": typer.Option("-j", "--json", help="Print one JSON array, every field of the API kept."),
-    "refresh": typer.Option("--refresh", help="Fetch the list anew."),
-    "offline": typer.Option("--offline", help="Use the cached list alone."),
-}
+class Command(NamedTuple):
+    """A command: what it is for, and the class of its options, as `MODULE.CLASS`.
 
-DOCTOR: dict[str, Any] = {
-    "checks": typer.Argument(
-        metavar="[CHECK]...", help="Only these checks and what they need.", show_default=False
-    ),
-    "model": typer.Option(
-        "-m",
-        "--model",
-        metavar="ID",
-        help=f"Model. [env: CLINE_MODEL; default: {DEFAULT_MODEL}]",
-    ),
-    "json": typer.Option("-j", "--json", help="Print the report as JSON."),
-    "live": typer.Option("--live", help="Also send one real request; costs a few tokens."),
-    "request": typer.Option("--request", metavar="FILE|-", help="Also check this request body."),
-    "strict": typer.Option("--strict", help="Warnings end with status 1."),
-    "list": typer.Option("--list", help="List the checks and exit."),
-}
+    `leave_out` are fields that another command with the same options has alone, `meanings` what
+    is different in the rows of shared flags that mean something of their own here.
+    With `passes_words`, what follows the first word belongs to another program.
+    """
 
-COMPLETION: dict[str, Any] = {
-    "shell": typer.Argument(metavar="bash|zsh|fish", help="The shell to complete in."),
-}
-
-
-BATCH: dict[str, Any] = {
-    "words": typer.Argument(metavar="[FILE]", show_default=False),
-    **{
-        name: typer.Option(
-            *(("-" + short,) if (short := {"output": "o", "model": "m", "system": "s", "temperature": "t", "param": "p", "jobs": "J"}.get(name)) else ()),
-            "--" + name.replace("_", "-"),
-        )
-        for name in BatchOptions._fields
-        if name not in {"words", "network"}
-    },
-}
-
-
-class CommandSpec(NamedTuple):
-    """A command: its options, its flags, and which module of `clinecli.commands` runs it."""
-
-    options: Any
-    flags: dict[str, Any]
+    options: str
     summary: str
-    help: str = ""
+    help: str
+    examples: tuple[str, ...]
     leave_out: frozenset[str] = frozenset()
+    meanings: Mapping[str, Mapping[str, Any]] = {}
     passes_words: bool = False
 
 
-COMMANDS: dict[str, CommandSpec] = {
-    "ask": CommandSpec(
-        ChatOptions,
-        CHAT,
+COMMANDS: dict[str, Command] = {
+    "ask": Command(
+        "chat.ChatOptions",
         "Ask once and print the whole reply.",
         "The message is PROMPT, a blank line, then stdin. Status 0 means a complete, "
         "non-empty answer.",
+        (
+            "clinecli ask 'What is the capital of France?'",
+            "git diff | clinecli ask -s 'You review code.' 'What is wrong here?'",
+        ),
     ),
-    "stream": CommandSpec(
-        ChatOptions,
-        CHAT,
+    "stream": Command(
+        "chat.ChatOptions",
         "Ask once and print the reply as it comes.",
         "As `ask`, but every piece is on stdout before the next one is read.",
+        (
+            "clinecli stream 'Tell me a story.'",
+            "clinecli stream -f main.py -m openai/gpt-4o-mini 'Explain this program.'",
+        ),
         leave_out=frozenset({"extract"}),
     ),
-    "batch": CommandSpec(BatchOptions, BATCH, "Ask many."),
-    "models": CommandSpec(
-        ModelsOptions,
-        MODELS,
+    "batch": Command(
+        "batch.BatchOptions",
+        "Ask many: a request for each row of a file.",
+        "JSONL in, JSONL out, in the form of the Batch API. Status 0 means that every row has a "
+        "complete answer; else it is that of the most frequent failure. With --output, the same "
+        "command continues what was interrupted, and pays for nothing twice.",
+        (
+            "clinecli batch rows.jsonl -o replies.jsonl",
+            "clinecli batch --lines -s 'Error, warning or noise? One word.' --text < build.log",
+            "clinecli batch --csv --template 'Translate: {{text}}' texts.csv -o replies.jsonl",
+        ),
+        meanings={"timeout": {"help": "Seconds for a row, retries included."}},
+    ),
+    "models": Command(
+        "models.ModelsOptions",
         "List the models that can be asked.",
         "In a pipe: id, context length, input and output price in USD per million tokens and "
         "tags, separated by tabs. Status 1 when no model matches. The list is cached for a day.",
+        (
+            "clinecli models claude",
+            "clinecli models --vision --max-price 5 --sort price --ids",
+        ),
     ),
-    "doctor": CommandSpec(
-        DoctorOptions,
-        DOCTOR,
+    "doctor": Command(
+        "doctor.DoctorOptions",
         "Find out why nothing works, and what to do.",
         "Checks settings, key, network, account and credit, in this order, names the root "
-        "cause, and exits with its status. A network stage has 3 s (--connect-timeout), all of "
-        "them have 15 s (--timeout), and nothing is tried twice. A key_command takes its own "
-        "time.",
+        "cause, and exits with its status. A key_command takes its own time.",
+        (
+            "clinecli ask 'Hello' || clinecli doctor",
+            "clinecli doctor --json net.dns net.tls",
+        ),
+        meanings={
+            "connect_timeout": {
+                "help": "Seconds for one step on the way to the API.",
+                "default": 3.0,
+            },
+            "timeout": {"help": "Seconds for all checks together.", "default": 15.0},
+            "retries": {"help": "Without effect: nothing is tried again.", "default": None},
+            "verbose": {
+                "help": "Show requests and timings on stderr, and in the report the details and "
+                "the duration of every check.",
+            },
+        },
     ),
-    "mock": CommandSpec(
-        MockOptions,
-        MOCK,
+    "mock": Command(
+        "mock.MockOptions",
         "Run a local double of the API.",
         "With COMMAND: run it against the mock and exit with its status. With --port: serve "
         "until interrupted; the first line on stdout is the base URL.",
+        (
+            "clinecli mock -- clinecli ask 'Hello'",
+            "clinecli mock --fault rate-limit:1 -- clinecli ask 'Hello'",
+        ),
         passes_words=True,
     ),
-    "completion": CommandSpec(
-        CompletionOptions,
-        COMPLETION,
+    "completion": Command(
+        "completion.CompletionOptions",
         "Print the completion script of a shell.",
         "Put it where the shell looks for completions; nothing of yours is edited.",
+        (
+            "clinecli completion bash > ~/.local/share/bash-completion/completions/clinecli",
+            "clinecli completion fish > ~/.config/fish/completions/clinecli.fish",
+        ),
+    ),
+    "describe": Command(
+        "describe.DescribeOptions",
+        "Describe commands, flags and exit statuses as JSON.",
+        "For programs that build or check command lines. Keys are only ever added.",
+        (
+            "clinecli describe | jq -r '.commands[].name'",
+            "clinecli describe | jq '.exit_statuses[] | select(.status == 5)'",
+        ),
+    ),
+    "help": Command(
+        "help.HelpOptions",
+        "Explain a command.",
+        "As --help of the command; without one, the list of commands.",
+        ("clinecli help ask", "clinecli help"),
     ),
 }
+
+_SWITCH = Flag(Group.INSPECT, "", kind=Kind.SWITCH, value_type=bool, unset=False)
+HELP = _SWITCH._replace(help="Show the help and exit.", short="h", field="help")
+VERSION = _SWITCH._replace(help="Print the version.", field="version")
+TOP = (HELP, VERSION)
+
+
+def options_class(name: str) -> Any:
+    """The class of a command's options; only now is its module imported."""
+    module, _, class_name = COMMANDS[name].options.partition(".")
+    return getattr(import_module(f"clinecli.options.{module}"), class_name)
+
+
+def own_flags(name: str) -> dict[str, Flag]:
+    """The argument and the flags of a command by field, without those of the network."""
+    left_out = COMMANDS[name].leave_out
+    flags = flags_of(options_class(name))
+    return {field: _named(flag) for field, flag in flags.items() if field not in left_out}
+
+
+def _named(flag: Flag) -> Flag:
+    """A flag whose choices are our commands has them from here."""
+    if flag.kind is not Kind.SUBCOMMAND:
+        return flag
+    summaries = {name: command.summary.rstrip(".") for name, command in COMMANDS.items()}
+    return flag._replace(kind=Kind.WORDS, metavar=flag.value_name, choices=summaries)
+
+
+def shared_flags(name: str) -> dict[str, Flag]:
+    """The flags that a command shares with all that talk to the API, by field."""
+    if "network" not in options_class(name)._fields:
+        return {}
+    from clinecli.options.common import NetworkOptions
+
+    meanings = COMMANDS[name].meanings
+    return {
+        field: flag._replace(**meanings.get(field, {}))
+        for field, flag in flags_of(NetworkOptions).items()
+    }
+
+
+def parameters(name: str) -> list[Flag]:
+    """The argument and every flag of a command, `--help` last."""
+    return [*own_flags(name).values(), *shared_flags(name).values(), HELP]
+
+
+def all_flags(name: str) -> list[Flag]:
+    """Every flag of a command, `--help` last."""
+    return [flag for flag in parameters(name) if not flag.is_argument]
+
+
+def argument(name: str) -> Flag | None:
+    """The argument of a command, if it takes one."""
+    return next((flag for flag in parameters(name) if flag.is_argument), None)
+
+
+def usage(name: str) -> str:
+    """The line that shows how a command is written."""
+    operand = argument(name)
+    return f"clinecli {name} [OPTION]... {operand.usage if operand else ''}".rstrip()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from clinecli.errors import UsageError
-from clinecli.options import MockOptions
+from clinecli.errors import RejectedError, UsageError
+from clinecli.options.mock import MockOptions
 
 if TYPE_CHECKING:
-    from clinecli.mock.replay import Recordings
     from clinecli.mock.server import MockServer
 
 _FORMS = "clinecli mock -- COMMAND… (runs it against the mock), or clinecli mock --port 0 (serves)"
@@ -19,61 +17,53 @@ _FORMS = "clinecli mock -- COMMAND… (runs it against the mock), or clinecli mo
 def run(options: MockOptions) -> int:
     """Run the command and return its status; without one, serve until a signal ends it.
 
-    Raises `UsageError` for bad flags, unreadable input and a port that cannot be had.
+    Raises `UsageError` for bad flags, unreadable input and a port that cannot be had, and
+    `RejectedError` when all was well but for a request that a strict recording lacks.
     """
+    if options.record is not None:
+        from clinecli.mock.record import record
+
+        return record(options)
+    from clinecli.mock.server import MockServer
+    from clinecli.mock.setup import make_api
+
     if not options.command and options.port is None:
         raise UsageError("mock needs a command to run or a port to serve on", hint=_FORMS)
-    with mock_server(options) as server:
+    api = make_api(options)
+    with MockServer(api, options.port or 0) as server:
         if not options.command:
-            _serve(server.base_url)
+            _serve(server.start().base_url)
         from clinecli.mock.wrapper import run_command
 
-        return run_command(options.command, server.base_url)
+        status = run_command(options.command, server)
+    return _judge(status, api.misses)
 
 
 def mock_server(options: MockOptions) -> MockServer:
-    """A server as the flags describe it, already listening: a context manager that closes it.
+    """A server as the flags describe it, started: a context manager that closes it.
 
     Raises `UsageError`.
     """
-    from clinecli.mock.api import MockApi, Scenario
-    from clinecli.mock.faults import FaultPlan, parse_fault
     from clinecli.mock.server import MockServer
+    from clinecli.mock.setup import make_api
 
-    if not (math.isfinite(options.delay) and options.delay >= 0):
-        raise UsageError(f"--delay {options.delay:g} is not a number of seconds")
-    port = options.port or 0
-    if not 0 <= port <= 65535:
-        raise UsageError(f"--port {port} is not between 0 and 65535")
-    scenario = Scenario(
-        delay=options.delay,
-        reply=_reply(options.reply),
-        faults=FaultPlan(map(parse_fault, options.fault or [])),
-        recordings=_recordings(options.replay),
-    )
-    return MockServer(MockApi(scenario), port)
+    return MockServer(make_api(options), options.port or 0).start()
 
 
-def _reply(given: str | None) -> str | None:
-    from clinecli.streams.files import read_text
-    from clinecli.text import decode_text
+def _judge(status: int, misses: list[str]) -> int:
+    """The status of the command, unless it took what was refused here for a success."""
+    if misses:
+        others = f" (and {len(misses) - 1} more)" if len(misses) > 1 else ""
+        error = RejectedError(
+            f"--strict: {misses[0]}{others}",
+            hint="record it anew, or ask what was recorded",
+        )
+        if status == 0:
+            raise error
+        from clinecli.streams.stdio import Messages
 
-    if given is None:
-        return None
-    if given.startswith("@"):
-        return read_text(given[1:])
-    # Arguments that are not UTF-8 come as lone surrogates.
-    return decode_text(given.encode("utf-8", "surrogateescape"), "--reply")
-
-
-def _recordings(path: str | None) -> Recordings | None:
-    from clinecli.jsontext import parse_json
-    from clinecli.mock.replay import Recordings, read_exchanges
-    from clinecli.streams.files import read_text
-
-    if path is None:
-        return None
-    return Recordings(read_exchanges(parse_json(read_text(path), path), path))
+        Messages().error(error)
+    return status
 
 
 def _serve(base_url: str) -> NoReturn:

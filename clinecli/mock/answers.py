@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 from clinecli.jsontext import dumps
 
@@ -20,7 +20,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """A whole answer. `missing` bytes are announced by its length and never sent."""
+    """A whole answer, after `delay` seconds. `missing` bytes are announced and never sent."""
 
     data: bytes
     status: int = 200
@@ -32,11 +32,17 @@ class Body:
 
 @dataclass(frozen=True)
 class Stream:
-    """An answer sent event by event."""
+    """An answer sent event by event. Its head is sent after `delay` seconds.
+
+    `cut` is for one that breaks off after its events, without the end of the transfer.
+    """
 
     events: Iterable[Event]
     status: int = 200
     content_type: str = "text/event-stream"
+    headers: Headers = ()
+    delay: float = 0.0
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,34 @@ class Silence:
     """No answer at all, for as long as the client stays."""
 
 
-Answer = Body | Stream | Silence
+class Relay(Protocol):
+    """Takes an answer from the thread that makes it, step by step. Each step returns when the
+    client has been sent it, and raises `ConnectionError` when the client has gone."""
+
+    def head(self, status: int, content_type: str, headers: Headers) -> None:
+        """How the answer begins."""
+
+    def data(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    def end(self) -> None:
+        """The answer is whole."""
+
+    def cut(self) -> None:
+        """The answer breaks off."""
+
+    def instead(self, body: Body) -> None:
+        """Another answer, where none has begun."""
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """An answer that is made as it is sent, by a function in a thread of its own."""
+
+    make: Callable[[Relay], None]
+
+
+Answer = Body | Stream | Silence | Relayed
 
 
 def json_body(document: Any, status: int = 200, headers: Headers = ()) -> Body:
@@ -66,6 +99,13 @@ def enveloped(data: Any) -> Body:
 def sse_event(document: Any, delay: float = 0.0) -> Event:
     """A JSON document as one event."""
     return Event(b"data: " + dumps(document) + b"\n\n", delay)
+
+
+def later(answer: Answer, seconds: float) -> Answer:
+    """The same answer, that much later."""
+    if seconds and isinstance(answer, Body | Stream):
+        return replace(answer, delay=answer.delay + seconds)
+    return answer
 
 
 DONE_EVENT = Event(b"data: [DONE]\n\n")

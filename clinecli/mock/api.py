@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from clinecli.mock import catalogue
-from clinecli.mock.answers import Answer, Body, enveloped, json_body
+from clinecli.mock.answers import Answer, Body, enveloped, json_body, later
 from clinecli.mock.faults import FIXED, SHAPED, FaultPlan
-from clinecli.mock.replay import Recordings
+from clinecli.mock.recording import Exchange
+from clinecli.mock.replay import Recordings, answer_of
 from clinecli.mock.replies import (
     Refused,
     full_answer,
@@ -20,29 +21,26 @@ from clinecli.mock.replies import (
     read_request,
     wants_stream,
 )
+from clinecli.mock.request import Request
 
 _ROOT = "/api/v1"
 _CHAT = f"{_ROOT}/chat/completions"
 _BEARER = re.compile(r"Bearer +\S", re.IGNORECASE)
 
 
-class Call(NamedTuple):
-    """What matters of a request; `target` is its path with the query."""
-
-    method: str
-    target: str
-    authorization: str
-    body: bytes
-
-
 @dataclass(frozen=True)
 class Scenario:
-    """What the user wants of the mock; `delay` is in seconds per token."""
+    """What the user wants of the mock; `delay` is in seconds per token, `latency` per reply.
+
+    Recordings are served `speed` times as fast as they were made.
+    """
 
     delay: float = 0.0
+    latency: float = 0.0
     reply: str | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
     recordings: Recordings | None = None
+    speed: float = 1.0
 
 
 class _Route(NamedTuple):
@@ -88,31 +86,43 @@ _ROUTES = (
 
 
 class MockApi:
-    """Answers calls, from several threads at once."""
+    """Answers requests."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self._reply_numbers = itertools.count(1)
 
-    def answer(self, call: Call) -> Answer:
-        """The answer to a call, whatever it is."""
-        path = urlsplit(call.target).path
-        try:
-            if path == _CHAT and call.method == "POST":
-                return self._chat(call, path)
-            return self._other(call, path)
-        except Refused as refusal:
-            return refusal.answer
+    @property
+    def faults(self) -> FaultPlan:
+        """Which requests and connections fail."""
+        return self.scenario.faults
 
-    def _chat(self, call: Call, path: str) -> Answer:
+    @property
+    def misses(self) -> list[str]:
+        """What was asked of a strict recording and is not in it."""
+        recordings = self.scenario.recordings
+        return recordings.misses if recordings else []
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request, whatever it is."""
+        is_chat = request.path == _CHAT and request.method == "POST"
+        try:
+            answer = self._chat(request) if is_chat else self._other(request)
+        except Refused as refusal:
+            answer = refusal.answer
+        return later(answer, self.scenario.latency) if is_chat else answer
+
+    def _chat(self, request: Request) -> Answer:
         scenario = self.scenario
         fault = scenario.faults.for_chat()
         if fault in FIXED:
             return FIXED[fault]
-        _demand_key(call)
-        body = read_request(call.body)
+        _demand_key(request)
         if fault is None and scenario.recordings:
-            return self._recorded(scenario.recordings, call, path, stream=wants_stream(body))
+            return self._recorded_chat(scenario.recordings, request)
+        body = read_request(request.body)
+        if not catalogue.knows(body["model"]) and scenario.faults.for_unknown_model():
+            raise Refused(404, f"model not found: {body['model']}")
         turn = make_turn(
             body,
             id=f"gen-mock-{next(self._reply_numbers):06d}",
@@ -121,7 +131,8 @@ class MockApi:
         )
         return SHAPED[fault](turn) if fault else full_answer(turn)
 
-    def _other(self, call: Call, path: str) -> Answer:
+    def _other(self, request: Request) -> Answer:
+        path = request.path
         route, owner = _find(path)
         needs_key = route is None or route.needs_key
         fault = self.scenario.faults.for_other(account=route is not None and needs_key)
@@ -129,24 +140,40 @@ class MockApi:
             return FIXED[fault]
         if self.scenario.recordings:
             if needs_key:
-                _demand_key(call)
-            return self._recorded(self.scenario.recordings, call, path, stream=True)
+                _demand_key(request)
+            recordings = self.scenario.recordings
+            exchange = recordings.same(request) or recordings.next(request)
+            return self._replayed(recordings, request, exchange, stream=True)
         allowed = "POST" if path == _CHAT else "GET"
         if route is None and path != _CHAT:
             raise Refused(404, f"no such endpoint: {path}")
-        if route is None or call.method != allowed:
-            message = f"{call.method} is not allowed on {path}"
+        if route is None or request.method != allowed:
+            message = f"{request.method} is not allowed on {path}"
             raise Refused(405, message, headers=(("Allow", allowed),))
         if needs_key:
-            _demand_key(call)
+            _demand_key(request)
         return route.answer(self.scenario, owner)
 
-    def _recorded(self, recordings: Recordings, call: Call, path: str, *, stream: bool) -> Answer:
-        # A recorded path may have a query, and then it is part of what was asked.
-        exchange = recordings.take(call.method, call.target) or recordings.take(call.method, path)
+    def _recorded_chat(self, recordings: Recordings, request: Request) -> Answer:
+        exchange = recordings.same(request)
+        stream = True
+        try:
+            stream = wants_stream(read_request(request.body))
+        except Refused:
+            # The API looks at key, credit and limits first, and at the message then.
+            exchange = exchange or recordings.refusal(request)
+            if exchange is None:
+                raise
+        exchange = exchange or recordings.next(request)
+        return self._replayed(recordings, request, exchange, stream=stream)
+
+    def _replayed(
+        self, recordings: Recordings, request: Request, exchange: Exchange | None, *, stream: bool
+    ) -> Answer:
         if exchange is None:
-            raise Refused(404, f"no recorded exchange for {call.method} {path}")
-        return exchange.answer(stream=stream, delay=self.scenario.delay)
+            raise Refused(*recordings.miss(request), code="not_recorded")
+        delay, speed = self.scenario.delay, self.scenario.speed
+        return answer_of(exchange, stream=stream, delay=delay, speed=speed)
 
 
 def _find(path: str) -> tuple[_Route | None, str]:
@@ -156,6 +183,6 @@ def _find(path: str) -> tuple[_Route | None, str]:
     return None, ""
 
 
-def _demand_key(call: Call) -> None:
-    if not _BEARER.match(call.authorization):
+def _demand_key(request: Request) -> None:
+    if not _BEARER.match(request.headers.get("authorization", "")):
         raise Refused(401, "Unauthorized: send the header Authorization: Bearer KEY")

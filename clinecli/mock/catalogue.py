@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from clinecli.options import DEFAULT_MODEL
+from clinecli.options.common import DEFAULT_MODEL
 
 USER_ID = "usr-mock"
 ORGANIZATION_ID = "org-mock"
@@ -141,6 +141,11 @@ USAGES: dict[str, Any] = {
         }
     ]
 }
+
+
+def knows(model: str) -> bool:
+    """Whether a model is in the list."""
+    return model in _BY_ID
 
 
 def cost(model: str, prompt_tokens: int, completion_tokens: int) -> float:

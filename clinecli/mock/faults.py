@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import re
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -70,7 +69,7 @@ FIXED: dict[str, Answer] = {
 def _cut_stream(turn: Turn) -> Answer:
     if turn.stream:
         return Stream(opening_events(turn, turn.tokens[:_FEW]))
-    return whole_answer(turn, completion(turn, turn.text, "stop"), cut=True)
+    return whole_answer(turn, completion(turn, turn.text, turn.finish_reason), cut=True)
 
 
 def _mid_stream_error(turn: Turn) -> Answer:
@@ -88,7 +87,7 @@ def _length(turn: Turn) -> Answer:
 
 # Answers that are made from the accepted request.
 SHAPED: dict[str, Callable[[Turn], Answer]] = {
-    "empty-reply": lambda turn: full_answer(turn, []),
+    "empty-reply": lambda turn: full_answer(turn, [], "stop"),
     "cut-stream": _cut_stream,
     "mid-stream-error": _mid_stream_error,
     "length": _length,
@@ -96,7 +95,9 @@ SHAPED: dict[str, Callable[[Turn], Answer]] = {
 
 # Not an answer at all: the server does not let the connection through.
 REFUSE = "refuse"
-NAMES = sorted([*FIXED, *SHAPED, REFUSE])
+# Strikes only requests for a model that is not in the catalogue.
+MODEL = "model"
+NAMES = sorted([*FIXED, *SHAPED, REFUSE, MODEL])
 
 # What strikes other requests than chat too, unless a number limits it to the first N of those:
 # the key is wrong everywhere, and a captive portal does not look at paths.
@@ -114,12 +115,15 @@ class FaultPlan:
     """Which fault strikes which request. Several take their turns in the order they were given."""
 
     def __init__(self, faults: Iterable[tuple[str, int | None]] = ()) -> None:
-        self._lock = threading.Lock()
         self._armed = [_Armed(name, math.inf if times is None else times) for name, times in faults]
 
     def for_chat(self) -> str | None:
         """The fault of the next chat request, which counts."""
-        return self._take(lambda name: name != REFUSE)
+        return self._take(lambda name: name not in (REFUSE, MODEL))
+
+    def for_unknown_model(self) -> bool:
+        """Whether the next request for an unknown model is refused, which counts."""
+        return self._take(lambda name: name == MODEL) is not None
 
     def for_connection(self) -> bool:
         """Whether the next connection is refused, which counts."""
@@ -145,11 +149,10 @@ class FaultPlan:
         return any(armed.name == name and armed.left == math.inf for armed in self._armed)
 
     def _take(self, matches: Callable[[str], bool]) -> str | None:
-        with self._lock:
-            for armed in self._armed:
-                if armed.left > 0 and matches(armed.name):
-                    armed.left -= 1
-                    return armed.name
+        for armed in self._armed:
+            if armed.left > 0 and matches(armed.name):
+                armed.left -= 1
+                return armed.name
         return None
 
 

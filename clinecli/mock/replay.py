@@ -1,51 +1,27 @@
-"""Recorded exchanges, served again: matched by method and path, in the order of the file."""
+"""Recorded exchanges, served again: by what was asked, else in the order of the file."""
 
 from __future__ import annotations
 
+import itertools
 import re
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from clinecli.chat.codec import DONE, decode_chunk
-from clinecli.chat.reply import Event as ChatEvent
-from clinecli.chat.reply import Reply
-from clinecli.chat.sse import SSEDecoder
-from clinecli.errors import UsageError
-from clinecli.jsontext import InvalidJson, dumps, loads
-from clinecli.mock.answers import Answer, Body, Event, Stream
+from clinecli.mock.answers import Answer, Body, Event, Headers, Stream, error_body, later
+from clinecli.mock.difference import describe, differences, distance
+from clinecli.mock.fold import fold
+from clinecli.mock.recording import Exchange, body_value
+from clinecli.mock.request import Request
 
 _EVENT_END = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
-_STREAM_STARTS = (b"data:", b"event:", b":")
-_HINT = (
-    "a recording is a JSON array of objects with method, path, status, contentType and "
-    "response: a string for a body as it is, an object for JSON"
-)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One recorded answer and what it answers."""
-
-    method: str
-    path: str
-    status: int
-    content_type: str
-    body: bytes
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether the body is an event stream, which not every server labels as one."""
-        return "event-stream" in self.content_type or self.body.startswith(_STREAM_STARTS)
-
-    def answer(self, *, stream: bool, delay: float) -> Answer:
-        """The answer to a request; `stream` is false for one that asked for a whole reply."""
-        if not self.is_stream:
-            return Body(self.body, self.status, self.content_type)
-        if stream or self.status != 200:
-            return Stream(split_events(self.body, delay), self.status, self.content_type)
-        return fold(self.body, delay)
+# What a request can be refused with before its message is looked at: key, credit, limits.
+_BEFORE_THE_MESSAGE = frozenset({401, 402, 403, 429})
+# How the reply is delivered, and not what is asked: a stream is folded for a whole reply.
+_DELIVERY = frozenset({"stream", "stream_options"})
+# How many recorded requests are compared with one that was not recorded, and how many named.
+_COMPARED = 500
+_NAMED = 5
 
 
 def split_events(body: bytes, delay: float = 0.0) -> list[Event]:
@@ -54,120 +30,138 @@ def split_events(body: bytes, delay: float = 0.0) -> list[Event]:
     return [Event(piece, delay if index else 0.0) for index, piece in enumerate(pieces)]
 
 
-def fold(body: bytes, delay: float = 0.0) -> Body:
-    """A recorded stream as the one object that the API would have sent instead.
+def answer_of(exchange: Exchange, *, stream: bool, delay: float, speed: float) -> Answer:
+    """The answer of an exchange, in its own time if that was recorded, `speed` times as fast.
 
-    A stream that was cut becomes an object that is cut, one that fails an object that says so,
-    and one with a chunk that is not JSON that very chunk.
+    `stream` is false for a request that asks for a whole reply; `delay` is the time between
+    events where none was recorded.
     """
-    decoder = SSEDecoder(max_event_bytes=len(body) + 2)
-    reply = Reply()
-    reasoning: list[str] = []
-    first: dict[str, Any] = {}
-    error: Any = None
-    events = [*decoder.feed(body), *decoder.close()]
-    for data, _ in events:
-        if data == DONE:
-            reply.done = True
-            continue
-        try:
-            delta = decode_chunk(data)
-        except InvalidJson:
-            return Body(data)
-        first = first or loads(data)
-        error = _error_of(loads(data)) if delta.error else error
-        reply.add(ChatEvent(data, delta))
-        reasoning.append(delta.reasoning)
-    document = _document(reply, "".join(reasoning), first.get("created"), error)
-    data = dumps(document)
-    whole = reply.complete or error is not None
-    kept = len(data) if whole else len(data) // 2
-    total_delay = delay * max(0, len(events) - 1)
-    return Body(data[:kept], delay=total_delay, missing=len(data) - kept)
+    if exchange.flaw:
+        return error_body(422, f"this exchange cannot be served{exchange.flaw}")
+    headers: Headers = ()
+    if exchange.retry_after:
+        headers = (("Retry-After", exchange.retry_after),)
+    status, content_type = exchange.status, exchange.content_type
+    total = exchange.total_seconds / speed
+    if exchange.is_stream and status == 200 and not stream:
+        return later(fold(exchange.body, 0.0 if exchange.chunks else delay), total)
+    if not exchange.is_stream and not exchange.cut:
+        return Body(exchange.body, status, content_type, headers, total)
+    timed = exchange.chunks or exchange.cut
+    events = _pieces(exchange, speed) if timed else split_events(exchange.body, delay)
+    start = exchange.seconds / speed
+    return Stream(events, status, content_type, headers, delay=start, cut=exchange.cut)
 
 
-def _document(reply: Reply, reasoning: str, created: object, error: Any) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text}
-    if reasoning:
-        message["reasoning"] = reasoning
-    if reply.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in reply.tool_calls
-        ]
-    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-    if error is not None:
-        choice |= {"finish_reason": "error", "error": error}
-    document = {
-        "id": reply.id,
-        "object": "chat.completion",
-        "created": created,
-        "model": reply.model,
-        "choices": [choice],
-        "usage": reply.usage,
-    }
-    return {key: value for key, value in document.items() if value is not None}
-
-
-def _error_of(chunk: dict[str, Any]) -> Any:
-    choices = chunk.get("choices") or [{}]
-    return chunk.get("error") or choices[0].get("error") or {"message": "the stream failed"}
+def _pieces(exchange: Exchange, speed: float) -> Iterator[Event]:
+    """The body in the pieces in which it came; what is left over is the last one."""
+    position = 0
+    for seconds, size in exchange.chunks:
+        data = exchange.body[position : position + size]
+        position += size
+        if data:
+            yield Event(data, seconds / speed)
+    if position < len(exchange.body):
+        yield Event(exchange.body[position:])
 
 
 class Recordings:
-    """The exchanges of a file, handed out in order; the last of each kind repeats."""
+    """The exchanges of a file, handed out once each; the last of its kind repeats.
 
-    def __init__(self, exchanges: Iterable[Exchange]) -> None:
-        self._lock = threading.Lock()
-        self._queues: dict[tuple[str, str], list[Exchange]] = {}
-        for exchange in reversed(list(exchanges)):
-            self._queues.setdefault((exchange.method, exchange.path), []).append(exchange)
+    An exchange whose request was recorded answers that request. When it is not there, the next
+    one for the same path does, unless `strict`: then only one whose request was not kept.
+    """
 
-    def take(self, method: str, path: str) -> Exchange | None:
-        """The next exchange for a method and path; None when none was recorded."""
-        with self._lock:
-            queue = self._queues.get((method, path))
-            if not queue:
-                return None
-            return queue.pop() if len(queue) > 1 else queue[0]
+    def __init__(self, exchanges: Iterable[Exchange], *, strict: bool = False) -> None:
+        self._exchanges = list(exchanges)
+        self._used: set[int] = set()
+        self._by_path: dict[tuple[str, str], deque[int]] = {}
+        self._by_request: dict[tuple[str, str, bytes], deque[int]] = {}
+        self._strict = strict
+        # What was asked and not recorded, in words, if that counts.
+        self.misses: list[str] = []
+        for index, exchange in enumerate(self._exchanges):
+            asked = (exchange.method, exchange.path)
+            if exchange.request is not None:
+                key = (*asked, _fingerprint(exchange.request))
+                self._by_request.setdefault(key, deque()).append(index)
+            if exchange.request is None or not strict:
+                self._by_path.setdefault(asked, deque()).append(index)
+
+    def same(self, request: Request) -> Exchange | None:
+        """The exchange of this very request."""
+        body = _fingerprint(body_value(request.body))
+        queues = (self._by_request.get((*asked, body)) for asked in _asked(request))
+        return self._take(next(filter(None, queues), None))
+
+    def next(self, request: Request) -> Exchange | None:
+        """The next exchange of this path."""
+        return self._take(self._queue(request))
+
+    def refusal(self, request: Request) -> Exchange | None:
+        """The next exchange of this path if it refuses whatever is asked. It is not used up."""
+        queue = self._queue(request)
+        index = next((index for index in queue or () if index not in self._used), None)
+        exchange = self._exchanges[queue[-1] if index is None else index] if queue else None
+        return exchange if exchange and exchange.status in _BEFORE_THE_MESSAGE else None
+
+    def miss(self, request: Request) -> tuple[int, str]:
+        """Status and message for a request that was not recorded: how it differs from the
+        nearest one of the same path, if there is any."""
+        status, text = self._describe(request)
+        if self._strict:
+            self.misses.append(text)
+        return status, text
+
+    def _queue(self, request: Request) -> deque[int] | None:
+        return next(filter(None, map(self._by_path.get, _asked(request))), None)
+
+    def _take(self, queue: deque[int] | None) -> Exchange | None:
+        if not queue:
+            return None
+        while len(queue) > 1 and queue[0] in self._used:
+            queue.popleft()
+        self._used.add(queue[0])
+        return self._exchanges[queue[0]]
+
+    def _describe(self, request: Request) -> tuple[int, str]:
+        what = f"{request.method} {request.target}"
+        body = _undelivered(body_value(request.body))
+        candidates = (
+            (exchange.request, number)
+            for number, exchange in enumerate(self._exchanges, start=1)
+            if exchange.request is not None and (exchange.method, exchange.path) in _asked(request)
+        )
+        near = [
+            (list(differences(_undelivered(recorded), body)), number)
+            for recorded, number in itertools.islice(candidates, _COMPARED)
+        ]
+        if near:
+            found, number = min(near, key=lambda each: distance(each[0]))
+            how = describe(found) or "the spelling of a number differs"
+            return 400, f"this was not recorded: {what}; exchange {number} is nearest: {how}"
+        names = list(dict.fromkeys(f"{each.method} {each.path}" for each in self._exchanges))
+        more = ", …" if len(names) > _NAMED else ""
+        listed = ", ".join(names[:_NAMED]) + more
+        return 404, f"no recorded exchange for {what}; there are {listed}"
 
 
-_FIELDS: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
-    ("method", str, "a string"),
-    ("path", str, "a string"),
-    ("status", int, "a number"),
-    ("contentType", str, "a string"),
-    ("response", (str, dict, list), "a string, an object or an array"),
-)
+def _asked(request: Request) -> list[tuple[str, str]]:
+    # A recorded path may have a query, and then it is part of what was asked.
+    return [(request.method, request.target), (request.method, request.path)]
 
 
-def read_exchanges(document: Any, name: str) -> list[Exchange]:
-    """The exchanges of a parsed recording. Raises `UsageError` that says what is wrong with it."""
-    if not isinstance(document, list) or not document:
-        raise UsageError(f"{name} is not a JSON array of exchanges", hint=_HINT)
-    return [_exchange(item, f"{name}: exchange {n}") for n, item in enumerate(document, start=1)]
+def _undelivered(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    return {key: value for key, value in body.items() if key not in _DELIVERY}
 
 
-def _exchange(item: Any, where: str) -> Exchange:
-    if not isinstance(item, dict):
-        raise UsageError(f"{where} is not an object", hint=_HINT)
-    for field, kind, description in _FIELDS:
-        if field not in item:
-            raise UsageError(f"{where} has no {field!r}", hint=_HINT)
-        if not isinstance(item[field], kind):
-            raise UsageError(f"{where}: {field!r} is not {description}", hint=_HINT)
-    if not 200 <= item["status"] <= 599:
-        raise UsageError(f"{where}: status {item['status']} is no final HTTP status", hint=_HINT)
-    content_type = item["contentType"]
-    if not (content_type.isascii() and content_type.isprintable()):
-        raise UsageError(f"{where}: 'contentType' is no header value", hint=_HINT)
-    response = item["response"]
+def _fingerprint(body: Any) -> bytes:
+    """The same bytes for bodies that ask the same, whatever the order of their keys."""
+    import orjson
+
     try:
-        body = response.encode() if isinstance(response, str) else dumps(response)
-    except ValueError:
-        raise UsageError(f"{where}: 'response' is not Unicode text", hint=_HINT) from None
-    return Exchange(item["method"].upper(), item["path"], item["status"], content_type, body)
+        return orjson.dumps(_undelivered(body), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return repr(body).encode("utf-8", "backslashreplace")

@@ -45,6 +45,8 @@ class Turn:
     stream: bool
     text: str
     prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str = "stop"
     delay: float = 0.0
 
     @property
@@ -55,12 +57,11 @@ class Turn:
     @property
     def usage(self) -> dict[str, Any]:
         """What the whole reply is billed, however little of it is delivered."""
-        completion_tokens = len(_PIECE.findall(self.text)) + 1
-        price = cost(self.model, self.prompt_tokens, completion_tokens)
+        price = cost(self.model, self.prompt_tokens, self.completion_tokens)
         return {
             "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": self.prompt_tokens + completion_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.prompt_tokens + self.completion_tokens,
             "cost": price,
             "is_byok": False,
             "prompt_tokens_details": {"cached_tokens": 0},
@@ -72,10 +73,15 @@ class Turn:
 class Refused(Exception):
     """A request that breaks the API's rules; `answer` says which."""
 
-    def __init__(self, status: int, message: str, *, headers: Headers = ()) -> None:
+    def __init__(
+        self, status: int, message: str, *, headers: Headers = (), **fields: object
+    ) -> None:
         super().__init__(message)
-        self.answer: Body = error_body(status, message, headers=headers)
+        self.answer: Body = error_body(status, message, headers=headers, **fields)
 
+
+# The second is its newer name, which some models insist on.
+_LIMITS = ("max_tokens", "max_completion_tokens")
 
 _Rule = tuple[Callable[[dict[str, Any]], object], str]
 _RULES: tuple[_Rule, ...] = (
@@ -97,11 +103,19 @@ _RULES: tuple[_Rule, ...] = (
         lambda body: body.get("stream") is None or isinstance(body["stream"], bool),
         "stream must be true or false",
     ),
+    (
+        lambda body: all(_is_limit(body.get(field)) for field in _LIMITS),
+        "max_tokens and max_completion_tokens must be whole numbers from 1",
+    ),
 )
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_limit(value: object) -> bool:
+    return value is None or (isinstance(value, int) and value is not True and value >= 1)
 
 
 def _is_message(message: object) -> bool:
@@ -140,14 +154,33 @@ def make_turn(body: dict[str, Any], *, id: str, reply: str | None, delay: float)
     """The turn of an accepted request; `reply` replaces the text."""
     messages = body["messages"]
     prompt = (text_of(message.get("content")) for message in messages)
+    text = reply_text(messages) if reply is None else reply
+    # The token after the last word says that the reply ends here.
+    completion_tokens = _count_tokens(text) + 1
+    finish_reason = "stop"
+    limit = min((body[field] for field in _LIMITS if body.get(field)), default=completion_tokens)
+    if limit < completion_tokens:
+        text = _first_tokens(text, limit)
+        completion_tokens, finish_reason = limit, "length"
     return Turn(
         id=id,
         model=body["model"],
         stream=wants_stream(body),
-        text=reply_text(messages) if reply is None else reply,
-        prompt_tokens=_PROMPT_OVERHEAD + sum(len(_PIECE.findall(text)) for text in prompt),
+        text=text,
+        prompt_tokens=_PROMPT_OVERHEAD + sum(map(_count_tokens, prompt)),
+        completion_tokens=completion_tokens,
+        finish_reason=finish_reason,
         delay=delay,
     )
+
+
+def _count_tokens(text: str) -> int:
+    return sum(1 for _ in _PIECE.finditer(text))
+
+
+def _first_tokens(text: str, number: int) -> str:
+    last = next(itertools.islice(_PIECE.finditer(text), number - 1, None))
+    return text[: last.end()]
 
 
 def reply_text(messages: list[dict[str, Any]]) -> str:
@@ -213,9 +246,12 @@ def error_event(turn: Turn, error: dict[str, Any]) -> Event:
     return sse_event(_chunk(turn, {}, finish_reason="error", error=error))
 
 
-def full_answer(turn: Turn, tokens: list[str] | None = None, finish_reason: str = "stop") -> Answer:
+def full_answer(
+    turn: Turn, tokens: list[str] | None = None, finish_reason: str | None = None
+) -> Answer:
     """The reply, streamed or whole; `tokens` are all of it unless given."""
     tokens = turn.tokens if tokens is None else tokens
+    finish_reason = finish_reason or turn.finish_reason
     if turn.stream:
         return Stream(
             itertools.chain(opening_events(turn, tokens), closing_events(turn, finish_reason))
@@ -227,5 +263,5 @@ def whole_answer(turn: Turn, document: dict[str, Any], *, cut: bool = False) -> 
     """A non-streaming reply after the time that its tokens take; `cut` leaves out its half."""
     data = dumps(document)
     missing = len(data) // 2 if cut else 0
-    delay = turn.delay * len(turn.tokens)
+    delay = turn.delay * len(turn.tokens) if turn.delay else 0.0
     return Body(data[: len(data) - missing], delay=delay, missing=missing)

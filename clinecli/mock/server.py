@@ -1,46 +1,64 @@
-"""Answers on sockets: a threaded HTTP/1.1 server on 127.0.0.1."""
+"""The mock on a port of 127.0.0.1: one thread serves every connection."""
 
 from __future__ import annotations
 
-import itertools
 import socket
 import struct
 import sys
 import threading
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
-from typing import Any
+from typing import Protocol
 
 from clinecli.errors import UsageError
-from clinecli.mock.answers import Body, Event, Headers, Silence, Stream, error_body
-from clinecli.mock.api import Call, MockApi
+from clinecli.mock.answers import Answer, error_body
+from clinecli.mock.connection import Connection
+from clinecli.mock.faults import FaultPlan
+from clinecli.mock.loop import READ, Loop
+from clinecli.mock.request import Malformed, Request
+from clinecli.mock.response import Responder
 
 HOST = "127.0.0.1"
-# How soon the accepting thread notices that it is to stop, where nothing wakes it.
-_POLL_SECONDS = 0.1
+_BACKLOG = 1024
+# How many connections are accepted before it is the turn of those that are open.
+_ACCEPTED_PER_TURN = 64
+# How long to wait when there are no descriptors left for another connection.
+_FULL_SECONDS = 0.1
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+# Stands for a request that could not be read.
+_UNREADABLE = Request("", "", {"connection": "close"})
+
+
+class Api(Protocol):
+    """What the server asks for answers."""
+
+    @property
+    def faults(self) -> FaultPlan:
+        """Which connections are not let through."""
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to a request, whatever it is."""
 
 
 class MockServer:
-    """The mock API, listening from the moment it is made; a context manager that closes it.
+    """The mock API: it listens from the moment it is made, and answers once it is started.
 
-    Raises `UsageError` when the port cannot be had.
+    A context manager that closes it. Raises `UsageError` when the port cannot be had.
     """
 
-    def __init__(self, api: MockApi, port: int = 0) -> None:
-        self._http = _Http(api)
-        try:
-            self._http.listen(port)
-        except OSError as error:
-            self._http.server_close()
-            raise UsageError(
-                f"cannot listen on {HOST}:{port}: {error.strerror}",
-                hint="choose another --port, or --port 0 for any free one",
-            ) from None
-        self.base_url = f"http://{HOST}:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve, daemon=True)
+    def __init__(self, api: Api, port: int = 0) -> None:
+        self._api = api
+        self._deaf = api.faults.refuses_all
+        self._listener = _listen(port, deaf=self._deaf)
+        self.base_url = f"http://{HOST}:{self._listener.getsockname()[1]}"
+        self.loop = Loop(_report)
+        self._responder = Responder(self.loop)
+        self._connections: set[Connection] = set()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> MockServer:
+        """Begin to answer."""
         self._thread.start()
+        return self
 
     def __enter__(self) -> MockServer:
         return self
@@ -50,183 +68,88 @@ class MockServer:
 
     def close(self) -> None:
         """Stop listening and cut the connections that are open."""
-        self._http.stop()
-        self._thread.join()
-        self._http.server_close()
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    # Two mocks on one port would share its connections between them.
-    allow_reuse_port = False
-    request_queue_size = 1024
-
-    def __init__(self, api: MockApi) -> None:
-        super().__init__((HOST, 0), _Handler, bind_and_activate=False)
-        self.api = api
-        self.stopping = threading.Event()
-        self.request_numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-
-    def listen(self, port: int) -> None:
-        """Bind, and listen unless every connection is to be refused. Raises `OSError`."""
-        self.server_address = (HOST, port)
-        deaf = self.api.scenario.faults.refuses_all
-        # A port that nobody listens on is not reserved when it may be reused.
-        self.allow_reuse_address = not deaf
-        # Not HTTPServer's own, which asks the resolver for the name of the address.
-        TCPServer.server_bind(self)
-        if not deaf:
-            self.server_activate()
-
-    def serve(self) -> None:
-        """Accept connections until `stop`."""
-        if self.api.scenario.faults.refuses_all:
-            self.stopping.wait()
+        self.loop.stop()
+        if self._thread.ident:
+            self._thread.join()
         else:
-            self.serve_forever(_POLL_SECONDS)
+            self.loop.close()
+        self._listener.close()
 
-    def stop(self) -> None:
-        """End `serve`, every delay and every connection."""
-        self.stopping.set()
-        if not self.api.scenario.faults.refuses_all:
-            # On Linux this ends the wait for connections at once.
-            with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.shutdown()
-        with self._lock:
-            for connection in self._open:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+    # What the connections need
 
-    def verify_request(self, request: Any, _client: Any) -> bool:
-        if not self.api.scenario.faults.for_connection():
-            return True
-        request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        request.close()
-        return False
+    def serve(self, connection: Connection, request: Request) -> None:
+        """Answer a request."""
+        self._responder.respond(connection, request, self._answer(request))
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
+    def refuse(self, connection: Connection, error: Malformed) -> None:
+        """Tell of bytes that are no request, as JSON like every error."""
+        answer = error_body(error.status, error.message)
+        self._responder.respond(connection, _UNREADABLE, answer)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
+    def forget(self, connection: Connection) -> None:
+        """The connection is closed."""
+        self._connections.discard(connection)
 
-    def handle_error(self, _request: Any, _client: Any) -> None:
-        error = sys.exc_info()[1]
-        # Clients come and go; anything else is a bug, told in one line beside the user's output.
-        if not isinstance(error, ConnectionError):
-            print(f"clinecli: mock: internal error: {error!r}", file=sys.stderr)
+    # In the thread
 
+    def _run(self) -> None:
+        if not self._deaf:
+            self.loop.watch(self._listener, READ, self._accept)
+        self.loop.run()
+        for connection in list(self._connections):
+            connection.close()
+        self.loop.close()
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Http
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def _serve(self) -> None:
+    def _answer(self, request: Request) -> Answer:
         try:
-            body = self._read_body()
-        except ValueError:
-            self.send_error(400, "the request's length or its chunks are malformed")
-            return
-        authorization = self.headers.get("Authorization", "")
-        answer = self.server.api.answer(Call(self.command, self.path, authorization, body))
-        match answer:
-            case Body():
-                self._send_body(answer)
-            case Stream():
-                self._send_stream(answer)
-            case Silence():
-                self._stay_silent()
+            return self._api.answer(request)
+        except MemoryError:
+            return error_body(413, "there is not enough memory for a request of this size")
+        except Exception as error:
+            _report(error)
+            return error_body(500, "internal error of the mock")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _serve
+    def _accept(self, _events: int) -> None:
+        for _ in range(_ACCEPTED_PER_TURN):
+            try:
+                sock, _address = self._listener.accept()
+            except (BlockingIOError, ConnectionError):
+                return
+            except OSError:
+                self._pause()
+                return
+            if self._api.faults.for_connection():
+                with sock:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            else:
+                self._connections.add(Connection(sock, self))
 
-    def send_error(
-        self, code: int, message: str | None = None, _explain: str | None = None
-    ) -> None:
-        """Tell of a request that could not even be read, as JSON like every error."""
-        self.close_connection = True
-        # Otherwise an unreadable request counts as HTTP/0.9, which has no status line.
-        self.request_version = self.protocol_version
-        self._send_body(error_body(int(code), message or "malformed request"))
+    def _pause(self) -> None:
+        """Let clients wait until a connection is closed, instead of asking without end."""
+        self.loop.watch(self._listener, 0, self._accept)
+        self.loop.later(_FULL_SECONDS, lambda: self.loop.watch(self._listener, READ, self._accept))
 
-    def version_string(self) -> str:
-        """The Server header."""
-        return "clinecli-mock"
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: stderr belongs to the user's command."""
+def _listen(port: int, *, deaf: bool) -> socket.socket:
+    """A socket that is bound, and listens unless every connection is to be refused."""
+    listener = socket.socket()
+    try:
+        # A port that nobody listens on would not be reserved if it might be reused.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, not deaf)
+        listener.setblocking(False)
+        listener.bind((HOST, port))
+        if not deaf:
+            listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {HOST}:{port}: {error.strerror}",
+            hint="choose another --port, or --port 0 for any free one",
+        ) from None
+    return listener
 
-    def _read_body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return b"".join(iter(self._read_chunk, b""))
-        length = int(self.headers.get("Content-Length") or 0)
-        if length < 0:
-            raise ValueError
-        return self._read(length)
 
-    def _read_chunk(self) -> bytes:
-        size = int(self.rfile.readline(1024).split(b";")[0], 16)
-        if size:
-            data = self._read(size)
-            self.rfile.readline(3)
-            return data
-        while self.rfile.readline(65536).strip():
-            """Trailers are read over."""
-        return b""
-
-    def _read(self, size: int) -> bytes:
-        data = self.rfile.read(size)
-        if len(data) < size:
-            raise ConnectionAbortedError
-        return data
-
-    def _head(self, status: int, content_type: str, headers: Headers) -> None:
-        number = next(self.server.request_numbers)
-        self.send_response(status)
-        self.send_header("x-request-id", f"req-mock-{number:06d}")
-        for name, value in (("Content-Type", content_type), *headers):
-            self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-
-    def _send_body(self, body: Body) -> None:
-        self._pause(body.delay)
-        length = len(body.data) + body.missing
-        self._head(body.status, body.content_type, (*body.headers, ("Content-Length", str(length))))
-        if self.command != "HEAD":
-            self.wfile.write(body.data)
-        if body.missing:
-            self.close_connection = True
-
-    def _send_stream(self, stream: Stream) -> None:
-        # HTTP/1.0 knows no chunks: there the end of the connection ends the stream.
-        chunked = self.request_version != "HTTP/1.0"
-        self.close_connection = self.close_connection or not chunked
-        headers: Headers = (("Transfer-Encoding", "chunked"),) if chunked else ()
-        self._head(stream.status, stream.content_type, (("Cache-Control", "no-cache"), *headers))
-        for event in stream.events:
-            self._send_event(event, chunked=chunked)
-        if chunked:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def _send_event(self, event: Event, *, chunked: bool) -> None:
-        self._pause(event.delay)
-        data = event.data
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-
-    def _stay_silent(self) -> None:
-        self.close_connection = True
-        while self.connection.recv(65536):
-            """What the client still sends is read over, until it goes."""
-
-    def _pause(self, seconds: float) -> None:
-        if seconds and self.server.stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise ConnectionAbortedError
+def _report(error: Exception) -> None:
+    """Tell of a bug in one line, beside the output of the user's command."""
+    with suppress(OSError):
+        print(f"clinecli: mock: internal error: {error!r}", file=sys.stderr)

@@ -10,7 +10,7 @@ from typing import Any
 
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from clinecli.text import sanitize
 
 
@@ -50,13 +50,7 @@ _EXCLUSIVE = (("ids", "json"), ("refresh", "offline"))
 
 
 def check(options: ModelsOptions) -> None:
-    """Raises `UsageError` for options that mean nothing."""
-    if options.sort is not None and options.sort not in _SORT_KEYS:
-        raise UsageError(
-            f"--sort does not know '{options.sort}'", hint=f"choose from {', '.join(_SORT_KEYS)}"
-        )
-    if options.max_price is not None and Decimal(options.max_price).is_nan():
-        raise UsageError("--max-price must be a number", hint="e.g. --max-price 0.5")
+    """Raises `UsageError` for options that exclude each other."""
     for one, other in _EXCLUSIVE:
         if getattr(options, one) and getattr(options, other):
             raise UsageError(f"--{one} and --{other} exclude each other", hint="choose one of them")

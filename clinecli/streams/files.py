@@ -44,10 +44,11 @@ class FileSink:
     """A file that appears, or changes, only when the reply is complete.
 
     The temporary file stands in the same directory, so that a place that cannot be written is
-    told at once. What is no regular file (a device, a named pipe) is written directly.
+    told at once. What is no regular file (a device, a named pipe) is written directly. `flag` is
+    named when it fails; a `private` file is the user's alone (0600), whatever was there before.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, flag: str = "--output", private: bool = False) -> None:
         self.started = False
         self._name = path
         # Following a link replaces its target and not the link.
@@ -58,6 +59,8 @@ class FileSink:
             self._mode = os.stat(path).st_mode  # noqa: PTH116
         except OSError:
             self._mode = stat.S_IFREG
+        if private and stat.S_ISREG(self._mode):
+            self._mode = stat.S_IFREG | 0o600
         try:
             if path.endswith("/"):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -68,7 +71,7 @@ class FileSink:
         except OSError as error:
             raise OutputError(
                 f"cannot write {path}: {error.strerror}",
-                hint="choose another place with --output: nothing was sent",
+                hint=f"choose another place with {flag}: nothing was sent",
             ) from None
         self.terminal = is_terminal(self._fd)
 

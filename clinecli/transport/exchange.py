@@ -72,11 +72,12 @@ class Connection:
             self._set_timeout(limit)
             try:
                 self._socket.sendall(view[start : start + _WRITE_BYTES])
-            except TimeoutError as error:
-                if _is_readable(self._socket):
-                    return
-                raise self._failed(Stage.SEND, error, deadline, idle) from None
-            except OSError:
+            except OSError as error:
+                # What is left of the request would be taken for the next one.
+                self.http.send_failed()
+                is_stuck = isinstance(error, TimeoutError)
+                if is_stuck and not _is_readable(self._socket):
+                    raise self._failed(Stage.SEND, error, deadline, idle) from None
                 return
 
     def read(self, stage: Stage, deadline: Deadline, idle: float | None) -> bytes:

@@ -58,8 +58,11 @@ class PolledConnection(Connection):
         try:
             return data[send(data) :]
         except OSError as error:
-            # A peer that hangs up is heard by reading.
-            return data if type(error).__name__ in _WANTS else b""
+            if type(error).__name__ in _WANTS:
+                return data
+            # A peer that hangs up is heard by reading; see `write`.
+            self.http.send_failed()
+            return b""
 
     def fileno(self) -> int:
         """The descriptor, for a selector."""

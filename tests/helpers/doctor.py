@@ -20,7 +20,7 @@ from clinecli.doctor.checks import CHECKS
 from clinecli.doctor.context import Context
 from clinecli.doctor.report import json_report
 from clinecli.errors import ExitStatus
-from clinecli.options import DoctorOptions
+from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import Messages
 from tests.helpers.env import KEY
 from tests.helpers.process import CLI, no_traceback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clinecli.options import DEFAULT_MODEL
+from clinecli.options.common import DEFAULT_MODEL
 
 TOOLS = '[{"type": "function", "function": {"name": "f", "parameters": {"maximum": 1.10}}}]'
 TURNS = '[{"role": "system", "content": "Be kind."}, {"role": "user", "content": "1.0"}]'

@@ -73,7 +73,7 @@ def raw_post(body: Any, version: str = "1.1") -> bytes:
     """A chat request as bytes on the wire."""
     data = json.dumps(body).encode()
     return (
-        b"POST /api/v1/chat/completions HTTP/%b\r\nHost: mock\r\nAuthorization: Bearer k\r\n"
+        b"POST /api/v1/chat/completions HTTP/%b\r\nHost: localhost\r\nAuthorization: Bearer k\r\n"
         b"Content-Length: %d\r\n\r\n%b" % (version.encode(), len(data), data)
     )
 

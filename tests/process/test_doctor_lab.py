@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.doctor import (
     ACCOUNT,
     MODEL,

@@ -187,11 +187,11 @@ def test_input_that_is_not_utf8(name: str, env: dict[str, str], tmp_path: Path) 
 
 
 ARGUMENTS: dict[str, tuple[tuple[bytes, ...], str]] = {
-    "prompt": ((b"caf\xe9",), "the prompt"),
+    "prompt": ((b"caf\xe9",), "PROMPT"),
     "system": ((b"hi", b"-s", b"caf\xe9"), "--system"),
     "model": ((b"hi", b"-m", b"caf\xe9"), "--model"),
     "param": ((b"hi", b"-p", b"x=caf\xe9"), "--param"),
-    "title": ((b"hi", b"--title", b"caf\xe9"), "X-Title"),
+    "title": ((b"hi", b"--title", b"caf\xe9"), "--title"),
     "file-name": ((b"hi", b"-f", b"caf\xe9"), "a file name"),
 }
 

@@ -6,16 +6,19 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.mock_client import CHAT, ask, send
+from clinecli.options.mock import FAULTS
+from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, send
 from tests.helpers.process import CLI, no_traceback, run, started
 
 PYTHON = sys.executable
@@ -216,6 +219,91 @@ def read_until(fd: int, mark: bytes) -> bytes:
     return seen
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do it")
+def test_the_command_does_not_outlive_a_mock_that_is_killed(env: dict[str, str]) -> None:
+    stubborn = [PYTHON, "-c", WAIT, "SIGTERM", "SIGHUP", "SIGINT"]
+    with start(["--", *stubborn], env) as wrapper:
+        assert wrapper.stdout
+        assert wrapper.stdout.readline() == b"ready\n"
+        wrapper.kill()
+        # The pipe ends when the last process that has it does.
+        assert wrapper.communicate(timeout=60) == (b"", b"")
+
+
+SPAWN = """
+import signal, subprocess, sys
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    print(number.name, signal.getsignal(number) == signal.SIG_DFL)
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+
+
+def test_the_command_starts_with_signals_as_they_were(env: dict[str, str]) -> None:
+    done = run(["mock", "--", PYTHON, "-c", SPAWN], env)
+    # Python itself has a handler of its own for SIGINT.
+    assert done.stdout == b"SIGTERM True\nSIGHUP True\nSIGINT False\nset()\n"
+
+
+# Without an installed program
+
+
+def without_clinecli(env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """An environment whose PATH finds a shell, but no clinecli."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "env"):
+        program = shutil.which(name)
+        assert program
+        (tools / name).symlink_to(program)
+    return {**env, "PATH": str(tools)}
+
+
+def test_clinecli_is_found_when_it_runs_as_a_module(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    for command in (["clinecli", "ask", "hi"], ["sh", "-c", "clinecli ask hi"]):
+        done = run(["mock", "--", *command], env)
+        no_traceback(done)
+        assert (done.returncode, done.stdout) == (
+            0,
+            b"The mock read 2 characters, 1 word. The message is: hi\n",
+        )
+
+
+def test_own_directory_is_the_last_of_the_path(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    done = run(["mock", "--", "sh", "-c", 'echo "$PATH"'], env)
+    own = sysconfig.get_path("scripts")
+    assert done.stdout.decode() == f"{env['PATH']}:{own}\n"
+
+
+def test_a_path_that_finds_clinecli_is_left_alone(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    other = tmp_path / "tools" / "clinecli"
+    other.write_text("#!/bin/sh\necho another\n")
+    other.chmod(0o755)
+    done = run(["mock", "--", "sh", "-c", 'echo "$PATH"; clinecli'], env)
+    assert done.stdout.decode() == f"{env['PATH']}\nanother\n"
+
+
+def test_a_directory_of_that_name_is_no_program(env: dict[str, str], tmp_path: Path) -> None:
+    env = without_clinecli(env, tmp_path)
+    (tmp_path / "tools" / "clinecli").mkdir()
+    assert run(["mock", "--", "clinecli", "--version"], env).returncode == 0
+
+
+def test_a_checkout_that_is_not_installed_runs_itself(env: dict[str, str], tmp_path: Path) -> None:
+    """A Python that has the libraries but no program of that name."""
+    env = without_clinecli(env, tmp_path)
+    script = (
+        "import runpy, sys, sysconfig\n"
+        "sysconfig.get_path = lambda *_: '/nonexistent'\n"
+        "sys.argv = ['clinecli', 'mock', '--', 'clinecli', 'ask', 'hi']\n"
+        "runpy.run_module('clinecli', run_name='__main__')\n"
+    )
+    done = subprocess.run([PYTHON, "-c", script], env=env, capture_output=True, check=False)
+    assert (done.returncode, b"The message is: hi" in done.stdout) == (0, True), done.stderr
+
+
 # Alone
 
 
@@ -248,7 +336,67 @@ def test_stdout_that_is_full_is_told(env: dict[str, str]) -> None:
     assert (server.returncode, b"cannot write to stdout" in err) == (1, True)
 
 
+def test_more_connections_than_descriptors_are_served_in_turn(env: dict[str, str]) -> None:
+    script = 'ulimit -n 40; exec "$@"'
+    command = ["sh", "-c", script, "sh", *CLI, "mock", "--port", "0"]
+    with started(command, env) as mock:
+        assert mock.stdout
+        url = mock.stdout.readline().decode().strip()
+        clients = [raw_socket(url) for _ in range(60)]
+        for client in clients:
+            client.sendall(raw_post(ask(stream=False)))
+        for client in clients:
+            # Those at the end of the queue have their turn when the first ones have gone.
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            client.close()
+        mock.terminate()
+        _, err = mock.communicate(timeout=60)
+    assert err == b""
+
+
+# Recordings
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> str:
+    file = tmp_path / "recording.json"
+    reply = {"choices": [{"message": {"content": "Paris"}, "finish_reason": "stop"}]}
+    exchange = {"method": "POST", "path": f"/api/v1{CHAT}", "status": 200, "response": reply}
+    asked = {"model": "m/x", "messages": [{"role": "user", "content": "France?"}]}
+    file.write_text(json.dumps([exchange | {"request": asked}]))
+    return str(file)
+
+
+def test_strict_is_no_matter_while_all_was_recorded(env: dict[str, str], recording: str) -> None:
+    command = ["mock", "--replay", recording, "--strict", "--"]
+    done = run([*command, *CLI, "ask", "-m", "m/x", "France?"], env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"Paris\n", b"")
+
+
+@pytest.mark.parametrize(("after", "status"), [("", 9), ("; true", 9), ("; exit 3", 3)])
+def test_strict_ends_with_a_failure(
+    env: dict[str, str], recording: str, after: str, status: int
+) -> None:
+    ask_spain = f'"$0" -m clinecli ask -q -m m/x Spain?{after}'
+    command = ["mock", "--replay", recording, "--strict", "--", "sh", "-c", ask_spain, PYTHON]
+    done = run(command, env)
+    no_traceback(done)
+    assert (done.returncode, done.stdout) == (status, b"")
+    difference = 'messages[0].content is "France?" there and "Spain?" here'
+    # Told by the client, and then by the mock.
+    assert done.stderr.decode().count(difference) == 2
+    assert b"clinecli: error: --strict: this was not recorded" in done.stderr
+
+
 # Usage
+
+
+def test_help_explains_every_fault(env: dict[str, str]) -> None:
+    done = run(["mock", "--help"], env)
+    assert done.returncode == 0
+    table = done.stdout.decode().partition("\n--fault:\n")[2].partition("\n\n")[0]
+    rows = dict(line.split(maxsplit=1) for line in table.splitlines())
+    assert rows == FAULTS
 
 
 @pytest.mark.parametrize(
@@ -261,6 +409,7 @@ def test_stdout_that_is_full_is_told(env: dict[str, str]) -> None:
         (["--reply", "@/nonexistent", "--", "true"], "cannot read /nonexistent"),
         (["--replay", "/dev/null", "--", "true"], "/dev/null is not JSON"),
         (["--delay", "nan", "--", "true"], "--delay"),
+        (["--strict", "--", "true"], "--strict is for recordings"),
     ],
 )
 def test_usage_errors(env: dict[str, str], arguments: list[str], message: str) -> None:

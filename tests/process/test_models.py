@@ -17,7 +17,7 @@ import pytest
 
 from clinecli.mock import mock_server
 from clinecli.models.cache import CachedModels, load, save
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import KEY, clean_environment
 from tests.helpers.models import some
 from tests.helpers.process import CLI, failure, no_traceback, run

@@ -515,9 +515,11 @@ class Mistake(NamedTuple):
 
 
 MISTAKES: dict[str, Mistake] = {
-    "near-a-command": Mistake(("aks", "hi"), "Did you mean 'ask'?", "clinecli --help"),
-    "a-question": Mistake(("What is love?",), "No such command", "clinecli ask 'QUESTION'"),
-    "near-a-flag": Mistake(("ask", "--modle", "x", "hi"), "--model", "clinecli ask --help"),
+    "near-a-command": Mistake(
+        ("aks", "hi"), "no such command: aks", "did you mean `clinecli ask`?"
+    ),
+    "a-question": Mistake(("What is love?",), "no such command", "clinecli ask 'QUESTION'"),
+    "near-a-flag": Mistake(("ask", "--modle", "x", "hi"), "--modle", "did you mean --model?"),
     "no-value": Mistake(("ask", "hi", "--model"), "--model", "--help"),
     "no-number": Mistake(("stream", "hi", "--timeout", "soon"), "'soon'", "clinecli stream --help"),
     "flag-of-the-other": Mistake(("stream", "-x", "hi"), "-x", "clinecli stream --help"),

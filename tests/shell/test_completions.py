@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 
 from clinecli.doctor import checks as doctor
-from clinecli.flags.completion.parameters import CHECKS, FAULTS
 from clinecli.flags.table import COMMANDS
 from clinecli.mock.faults import NAMES
+from clinecli.options.doctor import CHECKS
+from clinecli.options.mock import FAULTS
 from tests.helpers.env import ROOT
 from tests.helpers.process import no_traceback, run
 
@@ -242,6 +243,8 @@ LONG = {
     "doctor": {"--live", "--request", "--proxy"},
     "mock": {"--port", "--fault"},
     "completion": {"--help"},
+    "describe": {"--json"},
+    "help": {"--help"},
 }
 
 
@@ -265,6 +268,8 @@ def test_flags(shell: Shell, command: str) -> None:
         ("clinecli models --sort ", ["id", "price", "context", "name"]),
         ("clinecli models --sort pr", ["price"]),
         ("clinecli completion ", ["bash", "zsh", "fish"]),
+        ("clinecli help ", list(COMMANDS)),
+        ("clinecli help co", ["completion"]),
         ("clinecli mock --fault ", list(FAULTS)),
         ("clinecli mock --port 0 --fault auth --fault cut", ["cut-stream"]),
         ("clinecli doctor ", list(CHECKS)),
@@ -487,3 +492,15 @@ def test_generated_files_are_up_to_date() -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say() -> None:
+    template = ROOT / "clinecli/flags/completion/clinecli.bash"
+    done = subprocess.run(
+        ["shellcheck", "--shell=bash", SCRIPTS["bash"], template],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")

@@ -9,6 +9,7 @@ import pytest
 
 from clinecli import errors
 from clinecli.errors import ClinecliError, Code, ExitStatus, Retry
+from tests.helpers.env import ROOT
 
 # Append-only: scripts depend on every number and label of the contract.
 STATUSES = [
@@ -52,6 +53,14 @@ def _class(name: str) -> type[ClinecliError]:
     found = getattr(errors, name)
     assert issubclass(found, ClinecliError)
     return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_code_is_used_and_explained(code: Code) -> None:
+    sources = [path for path in (ROOT / "clinecli").rglob("*.py") if path.name != "errors.py"]
+    assert any(f"Code.{code.name}" in path.read_text("utf-8") for path in sources)
+    assert code.meaning
+    assert "\n" not in code.meaning
 
 
 def test_exit_statuses_are_stable() -> None:

@@ -1,4 +1,4 @@
-"""The completion scripts of bash, zsh and fish, made from the declarations.
+"""The completion scripts of bash, zsh and fish: templates, filled from the rows.
 
 They are static: no Python is started for commands, flags, choices or model ids.
 """

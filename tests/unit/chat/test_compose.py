@@ -12,7 +12,8 @@ from clinecli.chat.images import is_url
 from clinecli.chat.reply import ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import Number
-from clinecli.options import DEFAULT_MODEL, ChatOptions
+from clinecli.options.chat import ChatOptions
+from clinecli.options.common import DEFAULT_MODEL
 from tests.helpers.inputs import BRIEF, FILES, HI, OTHER, PNG, SYSTEM, user
 
 

@@ -14,7 +14,7 @@ from clinecli.config.settings import (
     resolve,
 )
 from clinecli.errors import ConfigError
-from clinecli.options import NetworkOptions
+from clinecli.options.common import NetworkOptions
 from tests.helpers.env import KEY, provider
 
 

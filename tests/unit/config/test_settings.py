@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from clinecli.config.base_url import DEFAULT_BASE_URL, BaseUrl, parse_base_url
+from clinecli.config.base_url import BaseUrl, parse_base_url
 from clinecli.config.settings import Settings, parse_config, resolve
 from clinecli.errors import ClinecliError, ConfigError, UsageError
-from clinecli.options import DEFAULT_MODEL, NetworkOptions
+from clinecli.options.common import DEFAULT_BASE_URL, DEFAULT_MODEL, NetworkOptions
 from tests.helpers.env import KEY
 
 # The base URL
@@ -308,12 +308,12 @@ def test_chat_flags_win() -> None:
 
 
 NUMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], type[ClinecliError], str]] = {
-    "flag-zero": ({"timeout": 0.0}, {}, UsageError, "--timeout must be more than 0 seconds"),
+    "flag-zero": ({"timeout": 0.0}, {}, UsageError, "--timeout must be a number above 0"),
     "flag-negative": ({"idle_timeout": -1.0}, {}, UsageError, "--idle-timeout must be"),
     "flag-nan": ({"connect_timeout": float("nan")}, {}, UsageError, "--connect-timeout must be"),
-    "flag-retries": ({"retries": -1}, {}, UsageError, "--retries must be 0 or more, not -1"),
-    "file-zero": ({}, {"timeout": 0}, ConfigError, "c.toml (timeout) must be more than 0"),
-    "file-retries": ({}, {"retries": -1}, ConfigError, "c.toml (retries) must be 0 or more"),
+    "flag-retries": ({"retries": -1}, {}, UsageError, "--retries must be a whole number, 0 or"),
+    "file-zero": ({}, {"timeout": 0}, ConfigError, "c.toml (timeout) must be a number above 0"),
+    "file-retries": ({}, {"retries": -1}, ConfigError, "c.toml (retries) must be a whole number"),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.mock_client import CHAT, Got, ask, raw_post, raw_socket, send
 
 QUESTION = "What is the capital of France?"
@@ -30,7 +30,8 @@ STATUSES = {
     "not-json": 200,
     "redirect": 302,
 }
-NAMES = {*STATUSES, "empty-reply", "cut-stream", "mid-stream-error", "stall", "refuse", "length"}
+SHAPED = {"empty-reply", "cut-stream", "mid-stream-error", "length"}
+NAMES = {*STATUSES, *SHAPED, "stall", "refuse", "model"}
 
 
 def fault(*faults: str) -> MockOptions:
@@ -188,10 +189,32 @@ def test_refuse_resets_the_first_connections() -> None:
         assert send(server.base_url, body=ask()).status == 200
 
 
+def test_unknown_models_are_refused() -> None:
+    with mock_server(fault("model")) as server:
+        got = send(server.base_url, body={**ask(stream=False), "model": "my/own-model"})
+        assert (got.status, got.json["error"]["code"]) == (404, 404)
+        assert got.json["error"]["message"] == "model not found: my/own-model"
+        known = send(server.base_url, "/ai/cline/models").json["data"]
+        statuses = [
+            send(server.base_url, body={**ask(stream=False), "model": model["id"]}).status
+            for model in known
+        ]
+    assert statuses == [200] * len(known)
+
+
 # How faults are counted
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - {"stall", "refuse", "cut-stream"}))
+def test_only_unknown_models_count_as_refused() -> None:
+    with mock_server(fault("model:1")) as server:
+        models = [ask()["model"], "my/own-model", "my/own-model"]
+        statuses = [
+            send(server.base_url, body={**ask(), "model": model}).status for model in models
+        ]
+    assert statuses == [200, 404, 200]
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"stall", "refuse", "cut-stream", "model"}))
 def test_only_the_first_n_requests_fail(name: str) -> None:
     with mock_server(fault(f"{name}:2")) as server:
         replies = [send(server.base_url, body=ask(QUESTION, stream=False)) for _ in range(4)]

@@ -12,7 +12,7 @@ import pytest
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
 from clinecli.mock.replay import split_events
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import RECORDINGS
 from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, read_all, send
 
@@ -290,6 +290,218 @@ def test_folded_recordings_are_the_joined_deltas(name: str) -> None:
     assert [reply[key] for key in ("id", "model", "created", "usage")] == [
         last[key] for key in ("id", "model", "created", "usage")
     ]
+
+
+# What other programs leave out
+
+
+@pytest.mark.parametrize(
+    ("response", "content_type"),
+    [
+        (STREAM, "text/event-stream"),
+        ("data: x", "text/event-stream"),
+        ({"a": 1}, "application/json"),
+        ([], "application/json"),
+        ('{"a": 1}', "application/json"),
+        ("hello", "text/plain; charset=utf-8"),
+        (None, "application/json"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("given", [{}, {"contentType": None}], ids=["missing", "null"])
+def test_content_type_may_be_missing(
+    replay: Any, response: Any, content_type: str, given: dict[str, Any]
+) -> None:
+    recorded = {key: value for key, value in exchange(response).items() if key != "contentType"}
+    with mock_server(replay(recorded | given)) as server:
+        got = send(server.base_url, body=ask())
+    assert (got.status, got.headers["Content-Type"]) == (200, content_type)
+    assert got.body.decode() == (
+        ""
+        if response is None
+        else response
+        if isinstance(response, str)
+        else json.dumps(response, separators=(",", ":"))
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": 0},
+        {"status": 101},
+        {"status": None},
+        {"response": 7},
+        {"response": "\ud83d"},
+        {"contentType": "a\nb"},
+        {"chunks": [[1]]},
+        {"chunks": "x"},
+        {"seconds": -1},
+    ],
+    ids=str,
+)
+def test_an_odd_exchange_matters_only_when_it_is_asked_for(replay: Any, odd: Any) -> None:
+    recorded = exchange(STREAM), exchange({}, method="GET", path="/api/v1/odd") | odd
+    with mock_server(replay(*recorded)) as server:
+        assert send(server.base_url, body=ask()).body.decode() == STREAM
+        got = send(server.base_url, "/odd")
+        assert (got.status, "cannot be served" in got.json["error"]["message"]) == (422, True)
+
+
+def test_a_path_may_be_a_url(replay: Any) -> None:
+    recorded = exchange({"a": 1}, path=f"https://api.example{PATH}?a=b")
+    with mock_server(replay(recorded)) as server:
+        assert send(server.base_url, f"{CHAT}?a=b", ask()).json == {"a": 1}
+
+
+def test_bytes_that_are_no_text_are_encoded(replay: Any) -> None:
+    recorded = exchange("/wA=", contentType="text/html", encoding="base64", retryAfter="7")
+    with mock_server(replay(recorded)) as server:
+        got = send(server.base_url, body=ask())
+    assert (got.body, got.headers["Retry-After"]) == (b"\xff\x00", "7")
+
+
+# Which exchange answers
+
+
+def test_a_request_gets_its_own_answer_whatever_the_order(replay: Any) -> None:
+    recorded = [exchange({"n": n}, request=ask(f"number {n}")) for n in range(4)]
+    with mock_server(replay(*recorded, exchange({"n": "other"}))) as server:
+        for n in (2, 0, 3, 2, 1):
+            body = dict(reversed(ask(f"number {n}", stream=False).items()))
+            assert send(server.base_url, body=body).json == {"n": n}
+        assert send(server.base_url, body=ask("number 7")).json == {"n": "other"}
+
+
+def test_the_same_request_twice_gets_both_answers(replay: Any) -> None:
+    recorded = [exchange({"n": n}, request=ask()) for n in (1, 2)]
+    with mock_server(replay(*recorded)) as server:
+        got = [send(server.base_url, body=ask()).json["n"] for _ in range(3)]
+    assert got == [1, 2, 2]
+
+
+def test_the_order_of_the_file_counts_for_what_is_new(replay: Any) -> None:
+    recorded = [exchange({"n": n}, request=ask(f"number {n}")) for n in (1, 2)]
+    with mock_server(replay(*recorded)) as server:
+        asked = ("number 1", "new", "newer")
+        assert [send(server.base_url, body=ask(text)).json["n"] for text in asked] == [1, 2, 2]
+
+
+EMPTY = {**ask(), "messages": []}
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429])
+def test_credit_is_judged_before_the_message(replay: Any, status: int) -> None:
+    recorded = [exchange({"n": 1}, status=status), exchange({"n": 2})]
+    with mock_server(replay(*recorded)) as server:
+        asked = (EMPTY, EMPTY, ask(), EMPTY, ask())
+        assert [send(server.base_url, body=body).status for body in asked] == [
+            status,
+            status,
+            status,
+            400,
+            200,
+        ]
+
+
+def test_a_refusal_that_was_recorded_is_served(replay: Any) -> None:
+    recorded = exchange({"error": {"message": "no messages"}}, status=422, request=EMPTY)
+    with mock_server(replay(recorded)) as server:
+        assert send(server.base_url, body=EMPTY).status == 422
+
+
+# Time
+
+
+def test_pieces_come_as_they_came(replay: Any) -> None:
+    body = "data: ä\n\ndata: b\n\n"
+    sizes = [7, 4, len(body.encode()) - 11]
+    recorded = exchange(body, seconds=0, chunks=[[0, sizes[0]], [0, sizes[1]], [3600, sizes[2]]])
+    options = replay(recorded)
+    with mock_server(options) as server, raw_socket(server.base_url) as client:
+        client.sendall(raw_post(ask()))
+        pieces = body.encode()[:7], body.encode()[7:11]
+        expected = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+        seen = b""
+        while not seen.endswith(expected):
+            seen += client.recv(65536)
+        server.close()
+        assert read_all(client) == b""
+    with mock_server(options._replace(replay_speed=float("inf"))) as server:
+        assert send(server.base_url, body=ask()).body.decode() == body
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "folded"])
+@pytest.mark.parametrize("timing", [{"seconds": 3600}, {"chunks": [[3600, 1]]}], ids=str)
+def test_an_answer_takes_its_time(replay: Any, timing: dict[str, Any], stream: bool) -> None:
+    body = ask(stream=stream)
+    options = replay(exchange(STREAM + "data: [DONE]\n\n", **timing), replay_speed=1.0)
+    with mock_server(options) as server, raw_socket(server.base_url) as client:
+        client.sendall(raw_post(body))
+        assert send(server.base_url, "/users/me").status == 404
+        server.close()
+        assert b"data" not in read_all(client)
+    with mock_server(options._replace(replay_speed=float("inf"))) as server:
+        assert send(server.base_url, body=body).status == 200
+
+
+@pytest.mark.parametrize("response", [STREAM, '{"a":'], ids=["stream", "json"])
+def test_what_was_cut_is_cut(replay: Any, response: str) -> None:
+    with (
+        mock_server(replay(exchange(response, cut=True))) as server,
+        pytest.raises(http.client.IncompleteRead) as caught,
+    ):
+        send(server.base_url, body=ask())
+    assert caught.value.partial.decode() == response
+
+
+# Strict
+
+
+def test_strict_refuses_what_was_not_recorded(replay: Any) -> None:
+    recorded = [
+        exchange({"n": 1}, request=ask("What is the capital of France?")),
+        exchange({"n": 2}, request=ask("other", temperature=1)),
+        exchange([], method="GET", path="/api/v1/ai/cline/models"),
+    ]
+    with mock_server(replay(*recorded, strict=True)) as server:
+        assert send(server.base_url, "/ai/cline/models").json == []
+        for _ in range(2):
+            body = ask("What is the capital of France?", stream=False)
+            assert send(server.base_url, body=body).json == {"n": 1}
+        wrong = send(server.base_url, body=ask("What is the capital of Spain?"))
+        other = send(server.base_url, "/users/me")
+    assert (wrong.status, wrong.json["error"]["code"]) == (400, "not_recorded")
+    assert (other.status, other.json["error"]["code"]) == (404, "not_recorded")
+    assert wrong.json["error"]["message"] == (
+        f"this was not recorded: POST {PATH}; exchange 1 is nearest: messages[0].content is "
+        '"What is the capital of France?" there and "What is the capital of Spain?" here'
+    )
+    assert other.json["error"]["message"] == (
+        "no recorded exchange for GET /api/v1/users/me; "
+        f"there are POST {PATH}, GET /api/v1/ai/cline/models"
+    )
+
+
+def test_strict_takes_recordings_that_do_not_have_the_requests(replay: Any) -> None:
+    with mock_server(replay(exchange({"n": 1}), exchange({"n": 2}), strict=True)) as server:
+        got = [send(server.base_url, body=ask()).json["n"] for _ in range(3)]
+    assert got == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (MockOptions(strict=True), "--strict is for recordings"),
+        (MockOptions(replay_speed=2.0), "--replay-speed is for recordings"),
+        (MockOptions(replay="x", replay_speed=0.0), "--replay-speed 0 is not above 0"),
+        (MockOptions(replay="x", replay_speed=float("nan")), "--replay-speed nan is not"),
+    ],
+    ids=str,
+)
+def test_flags_of_recordings(options: MockOptions, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        mock_server(options)
 
 
 # Bad files

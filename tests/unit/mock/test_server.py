@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import select
 import socket
@@ -18,7 +19,7 @@ import pytest
 
 from clinecli.errors import UsageError
 from clinecli.mock import mock_server
-from clinecli.options import MockOptions
+from clinecli.options.mock import MockOptions
 from tests.helpers.mock_client import (
     CHAT,
     MODEL,
@@ -162,6 +163,41 @@ def test_reply_from_a_file(tmp_path: Path) -> None:
         assert send(server.base_url, body=ask()).streamed_text == "ünchanged\r\n\n"
 
 
+@pytest.mark.parametrize(
+    ("limits", "text", "billed", "finish_reason"),
+    [
+        ({"max_tokens": 1}, "The", 1, "length"),
+        ({"max_completion_tokens": 3}, "The capital of", 3, "length"),
+        ({"max_tokens": 6}, "The capital of France is Paris", 6, "length"),
+        ({"max_tokens": 7}, ANSWER, 7, "length"),
+        ({"max_tokens": 8}, ANSWER, 8, "stop"),
+        ({"max_tokens": 10**18}, ANSWER, 8, "stop"),
+        ({"max_tokens": 2, "max_completion_tokens": 5}, "The capital", 2, "length"),
+        ({"max_tokens": None}, ANSWER, 8, "stop"),
+    ],
+    ids=str,
+)
+def test_a_reply_has_at_most_the_tokens_that_are_asked_for(
+    url: str, limits: dict[str, Any], text: str, billed: int, finish_reason: str
+) -> None:
+    whole = send(url, body=ask(QUESTION, stream=False, **limits)).json
+    streamed = send(url, body=ask(QUESTION, **limits))
+    last = streamed.chunks[-2]
+    (choice,) = whole["choices"]
+    assert choice["message"]["content"] == streamed.streamed_text == text
+    assert choice["finish_reason"] == last["choices"][0]["finish_reason"] == finish_reason
+    cost = (14 * 3 + billed * 15) / 1_000_000
+    usage = {"completion_tokens": billed, "total_tokens": 14 + billed, "cost": cost}
+    assert whole["usage"] == last["usage"]
+    assert whole["usage"].items() >= usage.items()
+
+
+def test_a_chosen_reply_is_limited_too() -> None:
+    with mock_server(MockOptions(reply="one  two\n\nthree")) as server:
+        reply = send(server.base_url, body=ask(stream=False, max_tokens=2)).json
+    assert reply["choices"][0]["message"]["content"] == "one  two"
+
+
 # Rules
 
 
@@ -197,6 +233,10 @@ USER_TURN = [{"role": "user", "content": "hi"}]
         ({"model": MODEL, "messages": [{"role": "user", "content": ["x"]}]}, "content"),
         ({"model": MODEL, "messages": [{"role": "system", "content": "x"}]}, "user message"),
         (ask(stream="false"), "stream"),
+        (ask(max_tokens=0), "max_tokens"),
+        (ask(max_tokens=True), "max_tokens"),
+        (ask(max_tokens="5"), "max_tokens"),
+        (ask(max_completion_tokens=1.5), "max_completion_tokens"),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -317,6 +357,31 @@ def test_an_event_is_sent_before_the_delay_of_the_next() -> None:
 def test_delay_holds_a_whole_reply_back() -> None:
     with mock_server(MockOptions(delay=3600.0)) as server, raw_socket(server.base_url) as client:
         client.sendall(raw_post(ask(stream=False)))
+        assert select.select([client], [], [], 0.2)[0] == []
+        server.close()
+        assert client.recv(65536) == b""
+
+
+@pytest.mark.parametrize(
+    ("fault", "body"),
+    [
+        ([], ask(stream=False)),
+        ([], ask()),
+        (["overload"], ask()),
+        (["empty-reply"], ask()),
+        ([], b"{"),
+    ],
+    ids=["whole", "streamed", "fault", "shaped-fault", "refused"],
+)
+def test_latency_comes_before_every_reply(fault: list[str], body: Any) -> None:
+    options = MockOptions(latency=3600.0, fault=fault)
+    with mock_server(options) as server, raw_socket(server.base_url) as client:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        client.sendall(
+            b"POST /api/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+            b"Authorization: Bearer k\r\nContent-Length: %d\r\n\r\n%b" % (len(data), data)
+        )
+        assert send(server.base_url, "/users/me").status == 200
         assert select.select([client], [], [], 0.2)[0] == []
         server.close()
         assert client.recv(65536) == b""
@@ -466,6 +531,7 @@ def test_port_that_was_closed_can_be_had_again() -> None:
     [
         (MockOptions(delay=-1.0), "--delay"),
         (MockOptions(delay=float("nan")), "--delay"),
+        (MockOptions(latency=float("inf")), "--latency"),
         (MockOptions(port=65536), "--port 65536"),
         (MockOptions(reply="@/nonexistent/reply"), "cannot read /nonexistent/reply"),
         (MockOptions(reply="@"), "cannot read"),

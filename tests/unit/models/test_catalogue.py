@@ -15,7 +15,7 @@ from clinecli.errors import ClinecliError, IncompleteError
 from clinecli.jsontext import InvalidJson
 from clinecli.models.catalogue import Model, json_array, merge, parse
 from clinecli.models.listing import ids, lines, select
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from tests.helpers.models import encoded, entry, merged
 
 

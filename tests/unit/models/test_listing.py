@@ -10,7 +10,7 @@ import pytest
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import json_array
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
-from clinecli.options import ModelsOptions
+from clinecli.options.models import ModelsOptions
 from tests.helpers.models import merged, model
 
 # Filters and order
@@ -65,8 +65,6 @@ def test_select(flags: dict[str, Any], expected: list[str]) -> None:
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "sort": ({"sort": "size"}, "id, price, context, name"),
-    "nan": ({"max_price": float("nan")}, "0.5"),
     "ids-and-json": ({"ids": True, "json": True}, "one of them"),
     "refresh-and-offline": ({"refresh": True, "offline": True}, "one of them"),
 }

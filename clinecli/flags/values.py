@@ -1,0 +1,67 @@
+"""The text of a value as what it means. Raises `UsageError` in plain words, naming the flag."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from clinecli.errors import UsageError
+from clinecli.options.flag import Flag, Kind
+
+# An empty one of these is an unset variable of a script: `--schema "$UNSET"` has to count.
+_NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL}
+
+
+def convert(flag: Flag, given: Any, command: str) -> Any:
+    """What was given for a flag of a command, as its field has it."""
+    if flag.kind is Kind.SWITCH:
+        return bool(given)
+    if flag.repeatable:
+        return [_value(flag, text, command) for text in given] if given else flag.unset
+    return flag.unset if given is None else _value(flag, given, command)
+
+
+def _value(flag: Flag, text: str, command: str) -> Any:
+    label = "/".join(flag.names) or flag.value_name
+    if flag.kind is Kind.NUMBER:
+        return _number(flag, text, label, command)
+    if not text and flag.kind in _NEVER_EMPTY:
+        raise UsageError(
+            f"{flag.long} is empty", hint=f"give it a value: {flag.long} {flag.value_name}"
+        )
+    # With a value name of its own, a choice is only a part of the value.
+    if flag.choices and not flag.metavar and text not in flag.choices:
+        raise UsageError(
+            f"{flag.long if flag.names else command} does not know {text!a}",
+            hint=f"choose from {', '.join(flag.choices)}",
+        )
+    # Names of files, and what another program is given, may be any bytes.
+    return text if flag.kind in {Kind.FILE, Kind.COMMAND} else _utf8(text, label)
+
+
+def _number(flag: Flag, text: str, label: str, command: str) -> int | float:
+    try:
+        # Python takes other scripts' digits and 1_000, too.
+        number = flag.value_type(text if text.isascii() and "_" not in text else "")
+    except ValueError:
+        number = math.nan
+    if not flag.accepts(number):
+        raise UsageError(
+            f"{label}: {text!r} is not {flag.wanted}", hint=f"see clinecli {command} --help"
+        )
+    value: int | float = number
+    return value
+
+
+def _utf8(text: str, label: str) -> str:
+    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
+    (PEP 383)."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-8", "surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        byte = f"byte 0x{error.object[error.start]:02x} at offset {error.start}"
+        raise UsageError(
+            f"{label} is not UTF-8 text: {byte}", hint="convert it first (iconv -t UTF-8)"
+        ) from None
