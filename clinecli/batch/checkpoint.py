@@ -14,7 +14,7 @@ looked up by id and compared by what is asked.
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
@@ -179,6 +179,22 @@ class Moved(NamedTuple):
 
     line: int
     asked: bytes
+
+
+def offsets(file: IO[bytes], extent: Extent) -> Table:
+    """Where each answered row of a file stands once only `extent` is left of it, by id."""
+    table = Table(_LINE_BYTES)
+    dropped = deque(extent.dropped)
+    begin = gone = 0
+    for line in file:
+        while dropped and dropped[0][1] <= begin:
+            first, last = dropped.popleft()
+            gone += last - first
+        head = read_head(line)
+        if head and head.answered and not head.copied:
+            table.add(head.id, (begin - gone).to_bytes(_LINE_BYTES, "little"))
+        begin += len(line)
+    return table
 
 
 def by_id(file: IO[bytes], into: Table) -> None:

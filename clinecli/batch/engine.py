@@ -17,10 +17,10 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from clinecli.batch.copies import Copies
 from clinecli.batch.judge import Judge, Verdict
 from clinecli.batch.limits import Permit, Throttle
 from clinecli.batch.money import Budget, charge
-from clinecli.batch.results import Response
 from clinecli.batch.stops import Seen, Stop, Tolerance, stops_all
 from clinecli.batch.tally import Tally
 from clinecli.batch.tasks import Request
@@ -32,7 +32,7 @@ from clinecli.transport.retry import next_delay
 
 # Rows that wait to be asked again are held in memory: so many for each worker.
 _WAITING_PER_JOB = 8
-# Bad rows are finished without being asked: so many before they are to be written.
+# Some rows are finished without being asked: so many before they are to be written.
 _WRITTEN_TOGETHER = 256
 
 
@@ -89,10 +89,12 @@ class Engine:
         policy: Policy,
         feed: Feed,
         throttle: Throttle,
-        budget: Budget,
+        *,
         tally: Tally,
+        budget: Budget,
         prices: Prices,
         jitter: Callable[[], float],
+        copies: Copies | None = None,
     ) -> None:
         self._policy = policy
         self._feed = feed
@@ -100,6 +102,7 @@ class Engine:
         self._budget = budget
         self._prices = prices
         self._jitter = jitter
+        self._copies = copies
         self._judge = Judge()
         # By the time when they are due; those of one time in the order of the second number.
         self._retries: list[tuple[float, int, Attempt]] = []
@@ -122,21 +125,14 @@ class Engine:
 
     def next(self, now: float) -> Ticket | None:
         """What is to be sent now."""
-        while self.stop is None:
-            self.wait = self._throttle.wait(now, 0)
-            if self.wait > 0:
-                return None
+        self.wait = math.inf if self.stop else self._throttle.wait(now, 0)
+        if self.wait <= 0:
             attempt = self._due(now) or self._pull()
-            if attempt is None:
-                self.wait = self._retries[0][0] - now if self._retries else math.inf
-                return None
-            if not attempt.request.error:
+            if attempt:
                 return self._start(attempt, now)
-            self._finish(attempt.request, Verdict(None, attempt.request.error))
+            self.wait = self._retries[0][0] - now if self._retries else math.inf
             if len(self.finished) >= _WRITTEN_TOGETHER:
                 self.wait = 0.0
-                return None
-        self.wait = math.inf
         return None
 
     def landed(self, ticket: Ticket, landed: Landed, now: float) -> None:
@@ -171,14 +167,37 @@ class Engine:
         if self._held:
             held, self._held = self._held, None
             return held
-        if len(self._retries) >= _WAITING_PER_JOB * self._policy.jobs:
-            return None
-        try:
-            request = self._feed.take()
-        except ClinecliError as error:
-            self.end(Stop(error))
-            return None
-        return Attempt(request) if request else None
+        while self._has_room:
+            try:
+                request = self._feed.take()
+            except ClinecliError as error:
+                self.end(Stop(error))
+                return None
+            if request is None or not self._is_settled(request):
+                return Attempt(request) if request else None
+        return None
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether another row may be taken from the input."""
+        return (
+            self.stop is None
+            and len(self._retries) < _WAITING_PER_JOB * self._policy.jobs
+            and len(self.finished) < _WRITTEN_TOGETHER
+            and not (self._copies and self._copies.is_full)
+        )
+
+    def _is_settled(self, request: Request) -> bool:
+        """Whether a row need not be asked: it is no request, or another asks the same."""
+        if request.error:
+            self._finish(request, Verdict(None, request.error))
+            return True
+        if self._copies is None:
+            return False
+        if known := self._copies.known(request.data):
+            self._finish(request, known, copied=True)
+            return True
+        return self._copies.joins(request)
 
     def _start(self, attempt: Attempt, now: float) -> Ticket | None:
         request = attempt.request
@@ -214,7 +233,8 @@ class Engine:
 
     def _failed(self, attempt: Attempt, verdict: Verdict, error: ClinecliError, now: float) -> None:
         policy = self._policy
-        seen = Seen(answers=self.tally.answered > 0, models=len(self._models) > 1)
+        answers = self.tally.answered + self.tally.earlier > 0
+        seen = Seen(answers=answers, models=len(self._models) > 1)
         delay = next_delay(
             error,
             attempt=attempt.number,
@@ -234,10 +254,13 @@ class Engine:
             return
         self._finish(attempt.request, verdict)
 
-    def _finish(self, request: Request, verdict: Verdict) -> None:
+    def _finish(self, request: Request, verdict: Verdict, *, copied: bool = False) -> None:
         self.tally.finish(verdict.error)
-        self.finished.append(Finished(request, verdict))
-        if verdict.error and self._policy.tolerance.is_exceeded(
-            self.tally.failures, self.tally.done
-        ):
+        self.tally.copied += copied
+        self.finished.append(Finished(request, verdict, copied))
+        tally = self.tally
+        if verdict.error and self._policy.tolerance.is_exceeded(tally.failures, tally.done):
             self.end(Stop())
+        if self._copies and not copied:
+            for other in self._copies.released(request):
+                self._finish(other, verdict, copied=True)

@@ -119,7 +119,9 @@ class PipeFeed:
                 if task:
                     self._put(request_of(task, self._pricing))
         except OSError as error:
-            end = UsageError(f"cannot read the input: {error.strerror}", hint="check where it comes from")
+            end = UsageError(
+                f"cannot read the input: {error.strerror}", hint="check where it comes from"
+            )
         except BaseException as error:  # Raised again where somebody sees it.
             end = error
         self._put(end)

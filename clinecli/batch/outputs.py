@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from clinecli.batch.copies import Copies, Spool
 from clinecli.batch.engine import Feed, Finished
 from clinecli.batch.results import result_line
 from clinecli.batch.store import ResultFile
@@ -18,12 +19,6 @@ from clinecli.text import clean
 _AHEAD = 256
 _AHEAD_PER_JOB = 16
 _AHEAD_BYTES = 32 * 1024 * 1024
-
-
-def whole_line(finished: Finished) -> bytes:
-    """The line of a result."""
-    request, verdict, copied = finished
-    return result_line(request.row, verdict.response, verdict.error, copied=copied)
 
 
 def text_of(reply: Reply | None) -> bytes:
@@ -41,27 +36,43 @@ def text_of(reply: Reply | None) -> bytes:
 class Results:
     """Writes each result where it belongs: failed rows to `errors`, if there is such a file.
 
-    `put` takes the line of a row, by its number. Raises `OutputError` and `ClosedPipe`.
+    `put` takes the line of a row, by its number, and gives the offset where it stands, if that is
+    known. `copies` is told where answers can be read again. Raises `OutputError` and `ClosedPipe`.
     """
 
     def __init__(
-        self, put: Callable[[int, bytes], None], errors: ResultFile | None, *, text: bool = False
+        self,
+        put: Callable[[int, bytes], int | None],
+        errors: ResultFile | None,
+        *,
+        text: bool = False,
+        copies: Copies | None = None,
+        spool: Spool | None = None,
     ) -> None:
         self._put = put
         self._errors = errors
         self._text = text
+        self._copies = copies
+        self._spool = spool
 
     def write(self, finished: Finished) -> None:
         """Write one result."""
-        line = b""
-        if self._errors and finished.verdict.error:
-            self._errors.append(whole_line(finished))
-        elif not self._text:
-            line = whole_line(finished)
+        request, verdict, copied = finished
+        whole = b""
+        if not self._text or self._errors or self._spool:
+            whole = result_line(request.row, verdict.response, verdict.error, copied=copied)
+        line = whole
+        if self._errors and verdict.error:
+            self._errors.append(whole)
+            line = b""
         if self._text:
-            verdict = finished.verdict
             line = text_of(None if verdict.error else verdict.reply)
-        self._put(finished.request.number, line)
+        offset = self._put(request.number, line)
+        if self._copies and not copied and verdict.error is None:
+            if self._spool:
+                offset = self._spool.append(whole)
+            if offset is not None:
+                self._copies.remember(request.data, offset)
 
 
 class InOrder:
@@ -70,7 +81,7 @@ class InOrder:
     It is also the feed of these rows, and gives none while too much is held back.
     """
 
-    def __init__(self, feed: Feed, write: Callable[[bytes], None], jobs: int) -> None:
+    def __init__(self, feed: Feed, write: Callable[[bytes], object], jobs: int) -> None:
         self._feed = feed
         self._write = write
         self._most = max(_AHEAD, _AHEAD_PER_JOB * jobs)

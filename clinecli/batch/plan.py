@@ -46,7 +46,10 @@ class Plan(NamedTuple):
 
 
 def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
-    """Understand the flags, and read the files that they name. Raises `UsageError`, `ConfigError`."""
+    """Understand the flags, and read the files that they name.
+
+    Raises `UsageError`, `ConfigError`.
+    """
     _check(options)
     settings = load_settings(
         options.network,

@@ -14,12 +14,21 @@ from clinecli.batch.checkpoint import (
     Moved,
     by_id,
     moved,
+    offsets,
     scan,
 )
+from clinecli.batch.copies import Copies
 from clinecli.batch.plan import Plan
+from clinecli.batch.rows import Row
 from clinecli.batch.sieve import Names, Sieve
 from clinecli.batch.source import Input
-from clinecli.batch.store import ResultFile, StoredFile, is_regular
+from clinecli.batch.store import (
+    ResultFile,
+    StoredFile,
+    has_content,
+    is_regular,
+    set_aside,
+)
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 from clinecli.models.price import usage_of
@@ -46,12 +55,14 @@ class Source(NamedTuple):
 
 class Stored(NamedTuple):
     """The outputs, what of them stays, and what it says. Without files all is empty. `spent` is
-    what earlier runs did cost, in pico-dollars, where --max-cost has to know."""
+    what earlier runs did cost, in pico-dollars, where --max-cost has to know; `offsets` are where
+    answers stand, by id, where --dedupe has to."""
 
     files: tuple[StoredFile, ...]
     extents: tuple[Extent, ...]
     checkpoint: Checkpoint
     spent: int
+    offsets: Table | None
 
 
 def open_source(words: list[str] | None) -> Source:
@@ -77,28 +88,32 @@ def open_source(words: list[str] | None) -> Source:
     return Source(file, name, is_file, file.tell() if is_file else 0)
 
 
+def writes_text(options: BatchOptions) -> bool:
+    """Whether a file is to have the replies' text alone. It has no ids: until all rows are done,
+    results are kept in a file of their own beside it."""
+    path = options.output
+    return options.text and path not in {None, "-"} and is_regular(str(path))
+
+
 def output_paths(options: BatchOptions) -> list[tuple[str, str]]:
-    """The files of --output and --errors, each with its flag. Raises `UsageError`."""
-    named = ((part_path(options), "--output"), (options.errors, "--errors"))
+    """The files that results go to while the batch runs, that of --output first, each with its
+    flag. Raises `UsageError`."""
+    if writes_text(options):
+        return [(f"{options.output}.part", "--output")]
+    named = ((options.output, "--output"), (options.errors, "--errors"))
     paths = [(str(path), flag) for path, flag in named if path not in {None, "-"}]
     if len({os.path.realpath(path) for path, _ in paths}) < len(paths):
         raise UsageError("--output and --errors are one file", hint="give them two names")
     return paths
 
 
-def part_path(options: BatchOptions) -> str | None:
-    """Where the results are kept: of --text, which has no ids, in a file of their own beside it."""
-    path = options.output
-    if path in {None, "-"} or not options.text or not is_regular(str(path)):
-        return path
-    return f"{path}.part"
-
-
 def open_outputs(options: BatchOptions, note: Callable[[str], None]) -> tuple[ResultFile, ...]:
-    """The files of results, locked; with --restart what is in them is moved aside.
+    """These files, locked; with --restart what is in them is moved aside.
 
     Raises `OutputError`, `UsageError`.
     """
+    if writes_text(options):
+        _make_way(options, note)
     files = tuple(ResultFile(path, flag) for path, flag in output_paths(options))
     for file in files:
         if not file.has_lock and file.is_regular:
@@ -107,6 +122,19 @@ def open_outputs(options: BatchOptions, note: Callable[[str], None]) -> tuple[Re
         if aside:
             note(f"the earlier {file.name} is kept as {aside}")
     return files
+
+
+def _make_way(options: BatchOptions, note: Callable[[str], None]) -> None:
+    """Raise `UsageError` for a finished file of --text, which nothing can continue."""
+    path = str(options.output)
+    if not has_content(path) or has_content(f"{path}.part"):
+        return
+    if not options.restart:
+        raise UsageError(
+            f"{path} is there already, and --text has no ids by which it could be continued",
+            hint="give another --output, or --restart to begin anew (the file is kept aside)",
+        )
+    note(f"the earlier {path} is kept as {set_aside(path)}")
 
 
 def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
@@ -129,7 +157,11 @@ def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
                     spend=_spender(plan, spent) if plan.cap is not None else None,
                 )
             )
-    return Stored(files, tuple(extents), checkpoint, spent[0])
+    places = None
+    if options.dedupe and files and files[0].is_regular:
+        with files[0].reader() as reader:
+            places = offsets(reader, extents[0])
+    return Stored(files, tuple(extents), checkpoint, spent[0], places)
 
 
 def _shard_check(plan: Plan, name: str) -> Callable[[bytes], None] | None:
@@ -161,8 +193,8 @@ def _spender(plan: Plan, spent: list[int]) -> Callable[[Any], None]:
     return spend
 
 
-def sieve_of(plan: Plan, source: Source, stored: Stored) -> Sieve:
-    """What tells the rows that are still to be asked."""
+def sieve_of(plan: Plan, source: Source, stored: Stored, copies: Copies | None = None) -> Sieve:
+    """What tells the rows that are still to be asked; `copies` is told of the others."""
     options = plan.options
     table: list[Table] = []
 
@@ -175,9 +207,19 @@ def sieve_of(plan: Plan, source: Source, stored: Stored) -> Sieve:
         return moved(table[0], row_id)
 
     return Sieve(
-        Names(source.name, options.output or "stdout"),
+        Names(source.name, stored.files[0].name if stored.files else "stdout"),
         stored.checkpoint,
         find,
         takes=plan.shard.takes if plan.shard else None,
+        answered=_remembering(copies, stored.offsets) if copies and stored.offsets else None,
         skip_bad=options.skip_bad,
     )
+
+
+def _remembering(copies: Copies, places: Table) -> Callable[[Row], None]:
+    def remember(row: Row) -> None:
+        place = places.get(row.id.encode())
+        if place is not None:
+            copies.remember(row.data, int.from_bytes(place, "little"))
+
+    return remember

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clinecli.batch.checkpoint import Checkpoint
+from clinecli.batch.copies import Copies, Spool
 from clinecli.batch.engine import Engine, Feed, Policy, Ticket
 from clinecli.batch.limits import Throttle
 from clinecli.batch.money import Budget
 from clinecli.batch.outputs import InOrder, Results
 from clinecli.batch.plan import Plan
+from clinecli.batch.prepare import Stored
 from clinecli.batch.progress import Progress
 from clinecli.batch.run import Rim, run
 from clinecli.batch.store import ResultFile
@@ -30,18 +31,19 @@ from clinecli.transport.deadline import Deadline
 
 class Session(NamedTuple):
     """What a run needs. `output` is None for stdout. `rows` is how many there are to be answered,
-    None where that is not known; `spent` is in pico-dollars."""
+    None where that is not known."""
 
     plan: Plan
     output: ResultFile | None
     errors: ResultFile | None
-    checkpoint: Checkpoint
-    spent: int
+    kept: Stored
     transport: Transport
     early: EarlyConnection | None
     key: Secret
     messages: Messages
     rows: int | None
+    copies: Copies | None = None
+    spool: Spool | None = None
 
 
 def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> End:
@@ -49,7 +51,7 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
 
     Raises `OutputError` and `ClosedPipe`.
     """
-    plan, checkpoint, settings = session.plan, session.checkpoint, session.plan.settings
+    plan, checkpoint, settings = session.plan, session.kept.checkpoint, session.plan.settings
     started = time.monotonic()
     wire = Wire(session.transport, session.transport.redactor(session.key), session.early)
     tally = Tally(checkpoint.answered, checkpoint.failed)
@@ -65,16 +67,23 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
         ),
         in_order or feed,
         throttle,
-        Budget(plan.cap, session.spent),
-        tally,
-        plan.prices,
-        random.random,
+        tally=tally,
+        budget=Budget(plan.cap, session.kept.spent),
+        prices=plan.prices,
+        jitter=random.random,
+        copies=session.copies,
     )
     files = tuple(file for file in (session.output, session.errors) if file)
     rim = Rim(
         engine,
         wire,
-        Results(in_order.put if in_order else _put(session), session.errors, text=_is_text(session)),
+        Results(
+            in_order.put if in_order else _put(session),
+            session.errors,
+            text=_is_text(session),
+            copies=session.copies,
+            spool=session.spool,
+        ),
         files,
         _calls(session),
         Progress(session.messages, tally, throttle, session.rows).show,
@@ -110,8 +119,8 @@ def _is_text(session: Session) -> bool:
     return session.plan.options.text and not _is_file(session)
 
 
-def _write(session: Session) -> Callable[[bytes], None]:
-    """What writes lines to the output."""
+def _write(session: Session) -> Callable[[bytes], int | None]:
+    """What writes lines to the output; it gives their offset, where there is one."""
     if session.output:
         return session.output.append
     sink = StdoutSink()
@@ -126,14 +135,9 @@ def _write(session: Session) -> Callable[[bytes], None]:
     return write
 
 
-def _put(session: Session) -> Callable[[int, bytes], None]:
+def _put(session: Session) -> Callable[[int, bytes], int | None]:
     write = _write(session)
-
-    def put(_number: int, line: bytes) -> None:
-        if line:
-            write(line)
-
-    return put
+    return lambda _number, line: write(line) if line else None
 
 
 def _in_order(session: Session, feed: Feed) -> InOrder | None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from clinecli.batch.checkpoint import Checkpoint, Moved
 from clinecli.batch.results import asked_digest, source_digest
 from clinecli.batch.rows import BadRow, Row
-from clinecli.batch.source import Input
+from clinecli.batch.source import Input, Record
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 
@@ -37,7 +37,8 @@ class Sieve:
     """Goes over the records of an input once, in order.
 
     `earlier` looks a result up by id, for the few rows that are not where they were. `takes` says
-    whether an id is of this shard. With `skip_bad`, rows that are no requests are tasks as well.
+    whether an id is of this shard, `answered` is told the rows that have a result. With `skip_bad`,
+    rows that are no requests are tasks as well.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Sieve:
         earlier: Callable[[bytes], Moved | None],
         *,
         takes: Callable[[str], bool] | None = None,
+        answered: Callable[[Row], None] | None = None,
         skip_bad: bool = False,
     ) -> None:
         self._names = names
         self._checkpoint = checkpoint
         self._earlier = earlier
         self._takes = takes
+        self._answered = answered
         self._skip_bad = skip_bad
         self._seen = Table()
 
@@ -68,10 +71,17 @@ class Sieve:
         for record in source:
             digest = digest_of(record.raw)
             if claim(record.line, digest):
+                self._tell(source, record)
                 yield record.number, None
             else:
                 yield record.number, self._task(source.row(record), record.raw, digest)
         self._end()
+
+    def _tell(self, source: Input, record: Record) -> None:
+        if self._answered:
+            row = source.row(record)
+            if isinstance(row, Row):
+                self._answered(row)
 
     def _task(self, row: Row | BadRow, raw: bytes, digest: bytes) -> Task | None:
         if isinstance(row, BadRow) and not self._skip_bad:
@@ -83,6 +93,8 @@ class Sieve:
             raise self._repeated(row)
         asked = asked_digest(row.id, row.data if isinstance(row, Row) else raw)
         if row_id in self._checkpoint and self._is_answered(row, row_id, asked):
+            if self._answered and isinstance(row, Row):
+                self._answered(row)
             return None
         self._seen.add(row_id)
         return Task(row, asked, digest)

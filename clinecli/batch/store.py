@@ -25,6 +25,7 @@ from clinecli.streams.stdio import ClosedPipe, write_all
 
 SYNC_SECONDS = 1.0
 _BLOCK = 1 << 20
+_PIECE = 1 << 14
 # What file systems without locks say.
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -41,7 +42,7 @@ class StoredFile:
     def reader(self) -> IO[bytes]:
         """The file for reading, from its beginning. Raises `OutputError`."""
         try:
-            return open(self._path, "rb", buffering=_BLOCK)  # noqa: PTH123, SIM115
+            return open(self._path, "rb", buffering=_BLOCK)  # noqa: PTH123
         except FileNotFoundError:
             return io.BytesIO()
         except OSError as error:
@@ -103,11 +104,8 @@ class ResultFile(StoredFile):
         """Move what is there to another name, and begin anew; that name, None for an empty file."""
         if not self.size:
             return None
-        number = 1
-        while os.path.lexists(aside := f"{self._path}.{number}"):
-            number += 1
+        aside = set_aside(self._path)
         try:
-            Path(self._path).rename(aside)
             old, self._fd = self._fd, self._open()
         except OSError as error:
             self._fail(error)
@@ -160,8 +158,11 @@ class ResultFile(StoredFile):
         self.size = os.fstat(fd).st_size
         _sync_directory(directory)
 
-    def append(self, data: bytes) -> None:
-        """Write whole lines, in one call. Raises `OutputError`, and `ClosedPipe`."""
+    def append(self, data: bytes) -> int:
+        """Write whole lines, in one call; gives their offset.
+
+        Raises `OutputError`, and `ClosedPipe`.
+        """
         if self._sync_failed:
             self._fail(self._sync_failed)
         try:
@@ -178,14 +179,26 @@ class ResultFile(StoredFile):
             self._fail(error)
         self.size += len(data)
         self._is_dirty = True
+        return self.size - len(data)
 
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Some bytes of the file."""
-        return os.pread(self._fd, size, offset)
+    def line_at(self, offset: int) -> bytes:
+        """The line that begins at an offset."""
+        pieces: list[bytes] = []
+        while piece := os.pread(self._fd, _PIECE, offset):
+            end = piece.find(b"\n") + 1
+            pieces.append(piece[: end or None])
+            if end:
+                break
+            offset += len(piece)
+        return b"".join(pieces)
 
     def sync_soon(self) -> None:
         """Have what was written reach the disk, beside whatever else is done."""
-        if not self._is_dirty or not self.is_regular or (self._syncing and self._syncing.is_alive()):
+        if (
+            not self._is_dirty
+            or not self.is_regular
+            or (self._syncing and self._syncing.is_alive())
+        ):
             return
         self._is_dirty = False
         self._syncing = threading.Thread(target=self._sync, daemon=True)
@@ -212,6 +225,23 @@ class ResultFile(StoredFile):
             hint="what is in it stays: make room or choose another place, and run the same "
             "command again to continue",
         ) from None
+
+
+def set_aside(path: str) -> str:
+    """Give a file the first free name of `FILE.1`, `FILE.2`, …; that name. Raises `OutputError`."""
+    number = 1
+    while os.path.lexists(aside := f"{path}.{number}"):
+        number += 1
+    try:
+        Path(path).rename(aside)
+    except OSError as error:
+        raise OutputError(f"cannot move {path} aside: {error.strerror}") from None
+    return aside
+
+
+def has_content(path: str) -> bool:
+    """Whether there is a file that is not empty."""
+    return Path(path).is_file() and Path(path).stat().st_size > 0
 
 
 def is_regular(path: str) -> bool:

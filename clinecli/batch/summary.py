@@ -82,8 +82,10 @@ def end_error(end: End) -> ClinecliError | None:
     so_far = f"{tally.answered + tally.earlier:,} rows are answered"
     if end.left:
         so_far += f", {end.left:,} have no result"
-    continues = "the same command continues" if end.resumes else (
-        "with --output FILE the same command would continue"
+    continues = (
+        "the same command continues"
+        if end.resumes
+        else ("with --output FILE the same command would continue")
     )
     if stop and stop.error:
         return _stopped(stop.error, so_far, continues)

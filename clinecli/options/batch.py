@@ -89,7 +89,9 @@ class BatchOptions(NamedTuple):
     ] = None
     jobs: Annotated[
         int,
-        Flag(_PACE, "How many requests are in the air at most.", short="J", minimum=1, maximum=4096),
+        Flag(
+            _PACE, "How many requests are in the air at most.", short="J", minimum=1, maximum=4096
+        ),
     ] = 8
     rpm: Annotated[float | None, Flag(_PACE, "Requests a minute at most.", above=0)] = None
     tpm: Annotated[float | None, Flag(_PACE, "Tokens a minute at most.", above=0)] = None

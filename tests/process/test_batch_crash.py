@@ -83,7 +83,9 @@ def test_killed_at_ten_random_moments(env: dict[str, str], tmp_path: Path) -> No
         for row_id, times in paid.items():
             assert server.asked[f"ask {row_id}"] == times
         again = sum(
-            server.asked[f"ask {row_id}"] - 1 for row_id, way in ways.items() if way[0] == "answered"
+            server.asked[f"ask {row_id}"] - 1
+            for row_id, way in ways.items()
+            if way[0] == "answered"
         )
         assert again <= KILLS * JOBS
 
