@@ -30,7 +30,7 @@ _ALARM_SECONDS = 2.0
 
 class Rim(NamedTuple):
     """What the loop works on. `call` makes the call of a ticket, `shown` is told the time, again
-    and again; `grace` is in seconds."""
+    and again, `note` what people should know; `grace` is in seconds."""
 
     engine: Engine
     wire: Wire
@@ -38,6 +38,7 @@ class Rim(NamedTuple):
     files: tuple[ResultFile, ...]
     call: Callable[[Ticket], Call]
     shown: Callable[[float], None]
+    note: Callable[[str], None]
     grace: float
 
 
@@ -45,6 +46,7 @@ def run(rim: Rim, clock: Callable[[], float] = time.monotonic) -> None:
     """Run a batch to its end. Raises `OutputError` and `ClosedPipe`."""
     engine, wire = rim.engine, rim.wire
     synced = clock()
+    told = False
     with _interruptible(rim, clock) as grace_ends:
         while True:
             now = clock()
@@ -53,6 +55,9 @@ def run(rim: Rim, clock: Callable[[], float] = time.monotonic) -> None:
             _write(rim)
             if engine.is_over or now >= grace_ends():
                 return
+            if engine.stop and engine.stop.signal and not told:
+                told = True
+                rim.note(_interrupted(engine.in_flight, rim.grace))
             for landed in wire.poll(min(engine.wait, _LONGEST_SLEEP)):
                 engine.landed(landed.ticket, landed, clock())
             _write(rim)
@@ -61,6 +66,11 @@ def run(rim: Rim, clock: Callable[[], float] = time.monotonic) -> None:
                 for file in rim.files:
                     file.sync_soon()
             rim.shown(now)
+
+
+def _interrupted(in_flight: int, grace: float) -> str:
+    requests = "1 request has" if in_flight == 1 else f"{in_flight} requests have"
+    return f"interrupted: {requests} {grace:g} s to end; once more ends at once"
 
 
 def _write(rim: Rim) -> None:

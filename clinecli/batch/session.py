@@ -87,6 +87,7 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
         files,
         _calls(session),
         Progress(session.messages, tally, throttle, session.rows).show,
+        session.messages.note,
         plan.options.grace,
     )
     try:
