@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -26,6 +25,8 @@ def loads(data: bytes) -> Any:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
+    import json
+
     try:
         return json.loads(data.decode("utf-8-sig"), strict=False)
     except (ValueError, RecursionError) as error:
@@ -59,6 +60,8 @@ def loads_exact(text: str) -> Any:
 
     def refuse(name: str) -> Any:
         raise ValueError(f"{name} is not JSON")
+
+    import json
 
     try:
         return json.loads(
@@ -123,6 +126,8 @@ def unwrap(data: bytes) -> bytes:
 
     `success` may be missing where there is nothing else around, as in a list of models.
     """
+    if b'"data":' not in data:
+        return data
     text = data.decode("utf-8", "surrogateescape")
     members = _members(text)
     if "data" in members and ("success" in members or members.keys() <= {"data", "error"}):
@@ -133,6 +138,8 @@ def unwrap(data: bytes) -> bytes:
 
 def _members(text: str) -> dict[str, tuple[int, int]]:
     """Where the values of a compact JSON object's members stand in its text."""
+    import json
+
     decoder = json.JSONDecoder(strict=False)
     spans: dict[str, tuple[int, int]] = {}
     position = 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.helpers.env import KEY, clean_environment
+from tests.helpers.env import KEY, ROOT, clean_environment
 from tests.helpers.inputs import FILES
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ settings.register_profile(
     "clinecli",
     deadline=None,
     max_examples=FUZZ or 60,
-    suppress_health_check=[HealthCheck.too_slow] if FUZZ else [],
+    # A fuzz session takes its time; mutmut runs the methods of a class twice in one process.
+    suppress_health_check=[HealthCheck.differing_executors]
+    + ([HealthCheck.too_slow] if FUZZ else []),
 )
 settings.load_profile("clinecli")
 
@@ -45,11 +47,13 @@ for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A fuzz session takes its time."""
-    if FUZZ:
-        for item in items:
-            if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-                item.add_marker(pytest.mark.timeout(0))
+    """Mark unit tests as `smoke`; a fuzz session takes its time."""
+    unit = ROOT / "tests" / "unit"
+    for item in items:
+        if unit in item.path.parents:
+            item.add_marker(pytest.mark.smoke)
+        if FUZZ and getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(0))
 
 
 @pytest.fixture

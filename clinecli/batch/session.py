@@ -152,7 +152,7 @@ def _in_order(session: Session, feed: Feed) -> InOrder | None:
 def _calls(session: Session) -> Callable[[Ticket], Call]:
     settings = session.plan.settings
     headers = JSON + session.plan.headers
-    detail = session.messages.detail
+    detail = session.messages.detail if session.messages.verbose else None
 
     def call(ticket: Ticket) -> Call:
         request, _, spent = ticket.attempt

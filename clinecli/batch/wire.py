@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinecli.batch.helpers import Helpers
 from clinecli.errors import ClinecliError, Code
-from clinecli.transport.client import Call, EarlyConnection, Transport
+from clinecli.transport.client import Call, EarlyConnection, Transport, log_answer
 from clinecli.transport.exchange import Answer
 from clinecli.transport.polled import Flight, Heads, PolledConnection
 
@@ -146,6 +146,7 @@ class Wire:
 
     def _begin(self, sent: _Sent, connection: PolledConnection) -> None:
         flight = sent.flight = Flight(connection, sent.call, self._redact)
+        self._transport.log_request(sent.call, self._redact)
         rest = flight.begin(self._heads.of(sent.call))
         if not rest:
             self._await(sent, connection)
@@ -193,7 +194,9 @@ class Wire:
             return
         del self._waiting[connection]
         answer = sent.flight.answer
-        if answer and answer.kept:
+        assert answer is not None
+        log_answer(sent.call, answer)
+        if answer.kept:
             self._idle[connection] = self._clock()
         else:
             self._drop(connection)

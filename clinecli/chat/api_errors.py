@@ -130,14 +130,18 @@ _BY_PROSE: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, True),
     (
         re.compile(r"not subscribed to required model plan", re.I),
-        "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
-        "another model (-m)",
+        (
+            "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
+            "another model (-m)"
+        ),
         False,
     ),
     (
         re.compile(r"organization accounts cannot use individual model", re.I),
-        "switch to the personal account at https://app.cline.bot, or choose a model outside "
-        "ClinePass (-m)",
+        (
+            "switch to the personal account at https://app.cline.bot, or choose a model outside "
+            "ClinePass (-m)"
+        ),
         False,
     ),
     (

@@ -41,6 +41,7 @@ class StreamReader:
         self._decoder = SSEDecoder()
         self._started = False
         self._head = b""
+        self._after_bom = False
         self._object: list[bytes] | None = None
         self._object_bytes = 0
         # Whether a `finish_reason` was seen, the usage, and the end mark.
@@ -53,7 +54,11 @@ class StreamReader:
         """The events that `data` completes: none after the end mark or a failure."""
         if not self._started:
             # Held back until it tells what follows, wherever the network cut it.
-            data = self._head = (self._head + data).lstrip().removeprefix(BOM).lstrip()
+            data = (self._head + data).lstrip()
+            if not self._after_bom and data.startswith(BOM):
+                self._after_bom = True
+                data = data.removeprefix(BOM).lstrip()
+            self._head = data
             if len(data) < _HEAD_BYTES:
                 return []
             self._start()

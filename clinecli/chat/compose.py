@@ -114,7 +114,12 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
     request = ChatRequest(body, _headers(defaults))
-    _check(request)
+    if not request.has_user_content:
+        raise EmptyMessageError("there is no user message with content: nothing was sent")
+    read = (inputs.tools, inputs.schema, inputs.messages, inputs.thread)
+    if options.request or options.param or any(read):
+        # Flags and text can always be sent; JSON may hold what is no text, or is too deep.
+        _check(request)
     return Composed(request, turn if thread else [*system, *turn], schema)
 
 
@@ -259,8 +264,6 @@ def _headers(defaults: Defaults) -> tuple[tuple[str, str], ...]:
 
 
 def _check(request: ChatRequest) -> None:
-    if not request.has_user_content:
-        raise EmptyMessageError("there is no user message with content: nothing was sent")
     try:
         dumps(request.body)
     except ValueError as error:

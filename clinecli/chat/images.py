@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 from clinecli.errors import UsageError
 
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
@@ -33,6 +31,8 @@ def data_url(data: bytes, name: str) -> str:
         )
     media_type = image_type(data)
     if media_type:
+        import base64
+
         return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
     raise UsageError(
         f"{name} is not a PNG, JPEG, GIF or WebP image",

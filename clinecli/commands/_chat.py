@@ -145,7 +145,7 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             headers=JSON + request.headers,
             key=key.secret,
             idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=messages.detail,
+            log=messages.detail if messages.verbose else None,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
         redact = transport.redactor(key.secret)
@@ -191,10 +191,10 @@ def show_usage(
     prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
 ) -> None:
     """What `--usage` asks for, as far as the server told it."""
-    from clinecli.chat.render import usage_json, usage_line
-
     if not prepared.options.usage:
         return
+    from clinecli.chat.render import usage_json, usage_line
+
     seconds = time.monotonic() - opened.started
     if prepared.options.json:
         messages.data(opened.redact(usage_json(replies, seconds).decode()).encode() + b"\n")
@@ -209,10 +209,10 @@ def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
 
 
 def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -> None:
-    from clinecli.chat.render import tool_call_line
-
     calls = reply.tool_calls
-    if not reply.has_text:
+    if calls and not reply.has_text:
+        from clinecli.chat.render import tool_call_line
+
         for call in calls:
             sink.write(tool_call_line(call))
     elif calls:

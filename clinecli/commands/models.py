@@ -217,7 +217,7 @@ class _Fetcher:
             key=self._key,
             sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
-            log=self._messages.detail,
+            log=self._messages.detail if self._messages.verbose else None,
         )
         allowed = self._settings.retries if retries is None else retries
         policy = RetryPolicy(allowed, deadline, self._note)

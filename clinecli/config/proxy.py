@@ -109,20 +109,21 @@ def parse_proxy(text: str, source: str) -> Proxy:
             f"set {source} to http://USER:PASSWORD@HOST:PORT, special characters "
             "percent-encoded (# is %23), or unset it"
         )
+    malformed = ConnectionFailed(
+        f"the proxy URL from {source} is malformed",
+        hint=hint,
+        code=Code.PROXY,
+        retry=Retry.NEVER,
+    )
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         host, port = parts.hostname, parts.port
         # A password that is not encoded may end the host early: it must not be shown as one.
         rest = parts.path + parts.query + parts.fragment
     except ValueError:
-        host = None
+        raise malformed from None
     if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
-        raise ConnectionFailed(
-            f"the proxy URL from {source} is malformed",
-            hint=hint,
-            code=Code.PROXY,
-            retry=Retry.NEVER,
-        )
+        raise malformed
     if parts.scheme not in PORTS:
         raise ConnectionFailed(
             f"the proxy from {source} speaks {parts.scheme}, which is not supported",

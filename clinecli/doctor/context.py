@@ -187,7 +187,7 @@ class Context:
             headers=JSON if body else (),
             key=self.key.secret if self.key else None,
             sends_key=with_key,
-            log=self.messages.detail,
+            log=self.messages.detail if self.messages.verbose else None,
         )
 
     def probe(self, call: Call) -> Probe:

@@ -48,7 +48,7 @@ def _outcome(check: Check, context: Context) -> Outcome:
         return check.run(context)
     except ClinecliError as error:
         return failed(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the other checks go on
         return Outcome(
             "error",
             f"the check itself failed: {type(error).__name__}{_place(error)}",

@@ -1,5 +1,5 @@
-"""One thread that waits for sockets and for the time: a small part of what asyncio does, which
-takes longer to import than the rest of the mock together."""
+"""One thread that waits for sockets and for the time: the small part of asyncio that the mock
+needs, without the 40 ms that asyncio takes to import."""
 
 from __future__ import annotations
 

@@ -92,8 +92,10 @@ _RULES: tuple[_Rule, ...] = (
     ),
     (
         lambda body: all(_is_message(message) for message in body["messages"]),
-        "each message needs a role (system, user, assistant or tool) and, as content, "
-        "a string or an array of parts",
+        (
+            "each message needs a role (system, user, assistant or tool) and, as content, "
+            "a string or an array of parts"
+        ),
     ),
     (
         lambda body: any(message["role"] == "user" for message in body["messages"]),

@@ -81,7 +81,7 @@ def run_command(command: list[str], server: MockServer, key: str = KEY) -> int:
     environment = command_environment(os.environ, server.base_url, key)
     words, environment = with_this_program(command, environment)
     end_with_parent = _end_with(os.getpid())
-    relay = _Relay()
+    relay = _SignalRelay()
     with relay.installed():
         try:
             child = _start(words, environment, relay, end_with_parent)
@@ -97,7 +97,7 @@ def run_command(command: list[str], server: MockServer, key: str = KEY) -> int:
 def _start(
     command: list[str],
     environment: dict[str, str],
-    relay: _Relay,
+    relay: _SignalRelay,
     end_with_parent: Callable[[], object],
 ) -> subprocess.Popen[bytes]:
     def prepare() -> None:
@@ -143,7 +143,7 @@ def _cannot_run(name: str, reason: str, status: int) -> int:
     return status
 
 
-class _Relay:
+class _SignalRelay:
     """Passes the signals that are meant for the command on to it.
 
     `numbers` are those signals; what is ignored stays so, for the command too.

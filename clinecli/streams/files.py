@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,8 @@ class FileSink:
     def _open_temporary(self) -> None:
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        import tempfile
+
         self._fd, self._temporary = tempfile.mkstemp(
             prefix=f".{self._path.name[:100]}.", suffix=".tmp", dir=self._path.parent
         )

@@ -25,16 +25,12 @@ Headers = tuple[tuple[str, str], ...]
 JSON: Headers = (("Content-Type", "application/json"),)
 
 
-def _no_log(_: str) -> None:
-    """The log of a call that nobody follows."""
-
-
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
     `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
     between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time.
+    shows, a line at a time; None where nobody follows.
     """
 
     method: str
@@ -45,7 +41,7 @@ class Call(NamedTuple):
     key: Secret | None = None
     sends_key: bool = True
     idle: float | None = None
-    log: Callable[[str], None] = _no_log
+    log: Callable[[str], None] | None = None
 
 
 class EarlyConnection:
@@ -123,11 +119,10 @@ class Transport:
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
         """Begin to connect, while the caller imports what it needs next.
 
-        CAs that a setting names are loaded before, since nothing is connected to for a bad one;
-        the system's meanwhile. Raises `TlsError` and `ConfigError`.
+        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
+        meanwhile. Raises `ConfigError`.
         """
-        variables = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-        if self._ca_file or any(self._environ.get(name) for name in variables):
+        if self._ca_file:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
@@ -161,10 +156,11 @@ class Transport:
         """A connection on which the call can be sent. Raises `ClinecliError`."""
         dialled = early.result(call.deadline) if early else self.dial(call.deadline)
         hop, host = self.route.hop, self.route.origin.host
-        took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
-        call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
-        if dialled.tls:
-            call.log(f"* {dialled.tls.version} with {host}")
+        if call.log:
+            took = 1000 * sum(seconds or 0 for seconds in dialled.timings[:2])
+            call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
+            if dialled.tls:
+                call.log(f"* {dialled.tls.version} with {host}")
         connection = kind(dialled, hop, host if dialled.tls else "")
         if connection.peek() == "bytes":
             from clinecli.chat.api_errors import not_the_api
@@ -177,20 +173,22 @@ class Transport:
     def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
         from clinecli.transport.exchange import exchange
 
-        key = "with the key" if call.key and call.sends_key else "without a key"
-        url = f"{self.route.origin}{call.path}"
-        call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+        self.log_request(call, redact)
         try:
             target, headers = self.head(call)
             answer = exchange(connection, call, target, headers, redact)
         except BaseException:
             connection.close()
             raise
-        content_type = answer.headers.get("content-type", "")
-        named = f" request {answer.request_id}" if answer.request_id else ""
-        took = 1000 * (answer.timings.first_byte or 0)
-        call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
+        log_answer(call, answer)
         return answer
+
+    def log_request(self, call: Call, redact: Redactor) -> None:
+        """Tell the log of a call that it is sent."""
+        if call.log:
+            key = "with the key" if call.key and call.sends_key else "without a key"
+            url = f"{self.route.origin}{call.path}"
+            call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
 
     def head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers of a request (RFC 9112, section 3.2)."""
@@ -215,3 +213,13 @@ class Transport:
             token = proxy_token(proxy)
             headers += [("Proxy-Authorization", f"Basic {token}")] if token else []
         return target, headers
+
+
+def log_answer(call: Call, answer: Answer) -> None:
+    """Tell the log of a call that the head of its answer is there."""
+    if call.log:
+        content_type = answer.headers.get("content-type", "")
+        named = f" request {answer.request_id}" if answer.request_id else ""
+        took = 1000 * (answer.timings.first_byte or 0)
+        head = answer.redact(f"< {answer.status} {content_type}")
+        call.log(f"{head}{named} after {took:.0f} ms")

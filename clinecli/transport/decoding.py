@@ -48,17 +48,23 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._member = _gzip_member()
+        self._is_between = False
 
     def feed(self, data: bytes) -> bytes:
         plain: list[bytes] = []
-        while data:
+        while data := self._unpadded(data):
             plain.append(_inflate(self._member, data))
-            data = b""
+            data = self._member.unused_data
             if self._member.eof:
-                # Zeros may pad the end of the last member, as gzip itself allows.
-                data = self._member.unused_data.lstrip(b"\0")
                 self._member = _gzip_member()
+                self._is_between = True
         return b"".join(plain)
+
+    def _unpadded(self, data: bytes) -> bytes:
+        """Zeros may pad the end of a member, as gzip itself allows."""
+        if self._is_between and (data := data.lstrip(b"\0")):
+            self._is_between = False
+        return data
 
 
 def _gzip_member() -> zlib._Decompress:

@@ -129,7 +129,8 @@ def resolve(hop: Hop, limit: Deadline) -> list[str]:
 
     def look_up() -> None:
         try:
-            found = socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
+            # As bytes: a str, even of ASCII, would go through IDNA, whose tables take 3 ms to load.
+            found = socket.getaddrinfo(hop.host.encode(), hop.port, type=socket.SOCK_STREAM)
             outcome.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
         except (OSError, UnicodeError) as error:
             outcome.append(error)
@@ -182,15 +183,25 @@ def connect(hop: Hop, addresses: list[str], limit: Deadline) -> tuple[socket.soc
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         share = max(limit.remaining() / left, 0.001)
         try:
-            connected = socket.create_connection((address, hop.port), share)
+            return _connected(address, hop.port, share), address
         except OSError as error:
             failed = error
-            continue
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected, address
     from clinecli.transport.failures import failure
 
     raise failure(Stage.CONNECT, failed, hop=hop, seconds=limit.seconds) from None
+
+
+def _connected(address: str, port: int, seconds: float) -> socket.socket:
+    """A TCP connection to an IP address. Raises `OSError`."""
+    plain = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        plain.settimeout(seconds)
+        plain.connect((address, port))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def handshake(
@@ -201,10 +212,14 @@ def handshake(
     Raises `TlsError`, and `ConnectionFailed` for a handshake that takes too long.
     """
     assert context is not None
+    import ssl
+
     try:
         plain.settimeout(max(limit.remaining(), 0.001))
         if type(plain) is socket.socket:
-            encrypted = context.wrap_socket(plain, server_hostname=host)
+            # As bytes, see `resolve`; truststore's context takes text alone.
+            name = host.encode() if type(context) is ssl.SSLContext else host
+            encrypted = context.wrap_socket(plain, server_hostname=name)
             return encrypted, TlsFacts(
                 encrypted.version() or "TLS", encrypted.getpeercert(True) or b""
             )

@@ -11,6 +11,7 @@ import h11
 
 from clinecli.chat.api_errors import not_the_api, one_line
 from clinecli.errors import ClinecliError, Code, IncompleteError
+from clinecli.transport.body import body_of, new_state
 from clinecli.transport.decoding import Decoder, decoder
 from clinecli.transport.failures import failure
 from clinecli.transport.route import Hop, Stage
@@ -26,8 +27,6 @@ _READ_BYTES = 65536
 _WRITE_BYTES = 256 * 1024
 # Python overlooks a signal that comes right before a blocking call: none blocks for longer.
 _LONGEST_WAIT = 1.0
-# As httpcore: h11's own 16 KiB are too few for the headers of some gateways.
-_HEAD_BYTES = 100 * 1024
 
 
 class Connection:
@@ -35,7 +34,7 @@ class Connection:
 
     def __init__(self, dialled: Dialled, hop: Hop, tls_host: str) -> None:
         self.dialled = dialled
-        self.http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        self.http = new_state()
         self._socket = dialled.socket
         self._hop = hop
         self._tls_host = tls_host
@@ -143,7 +142,7 @@ class Answer:
         self.kept: Connection | None = None
         self._connection = connection
         self._call = call
-        self._ended = False
+        self._body = body_of(head, connection.http)
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
         self._decoder: Decoder | None = decoder(self.headers.get("content-encoding", ""))
@@ -152,7 +151,7 @@ class Answer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ended:
+        if self._body.ended and self._call.log:
             self._call.log(f"* done after {(time.monotonic() - self._started) * 1000:.0f} ms")
         if not self.kept:
             self._connection.close()
@@ -168,42 +167,19 @@ class Answer:
         is given first; the next read raises it, a `ClinecliError`.
         """
         idle = self._call.idle if idle is None else idle
-        while not self._ended:
-            if self._failure:
-                raise self._failure
-            pieces = self._pieces()
+        body = self._body
+        while not (body.ended or self._failure):
+            pieces = body.pieces()
+            self._settle()
             if self._decoder:
                 pieces = self._decoded(pieces, self._decoder)
             if data := b"".join(pieces):
                 return data
-            if not self._ended and not self._failure:
-                received = self._connection.read(Stage.BODY, self._call.deadline, idle)
-                try:
-                    self._connection.http.receive_data(received)
-                except h11.RemoteProtocolError:
-                    # Bytes after the end of a connection: the next event tells.
-                    continue
+            if not (body.ended or self._failure):
+                body.receive(self._connection.read(Stage.BODY, self._call.deadline, idle))
         if self._failure:
             raise self._failure
         return b""
-
-    def _pieces(self) -> list[bytes]:
-        """The pieces of the body that have been received; `_failure` is what is wrong after."""
-        pieces: list[bytes] = []
-        next_event = self._connection.http.next_event
-        try:
-            while True:
-                event = next_event()
-                if type(event) is h11.Data:
-                    pieces.append(event.data)
-                elif event is h11.NEED_DATA:
-                    return pieces
-                else:
-                    self._end()
-                    return pieces
-        except h11.RemoteProtocolError as error:
-            self._failure = self._connection.failed(Stage.BODY, error)
-            return pieces
 
     def _decoded(self, pieces: list[bytes], decoder: Decoder) -> list[bytes]:
         plain: list[bytes] = []
@@ -214,12 +190,14 @@ class Answer:
             self._failure = error
         return plain
 
-    def _end(self) -> None:
-        self._ended = True
-        http = self._connection.http
-        if http.our_state is http.their_state is h11.DONE and not http.trailing_data[0]:
-            http.start_next_cycle()
-            self.kept = self._connection
+    def _settle(self) -> None:
+        """Keep the connection after a body that has ended well; tell of one that is broken."""
+        if self._body.ended:
+            if state := self._body.next_state():
+                self._connection.http = state
+                self.kept = self._connection
+        elif self._body.broken:
+            self._failure = self._connection.failed(Stage.BODY, EOFError())
 
     def body(self) -> bytes:
         """The whole body. Raises `ClinecliError`, also when it exceeds 512 MiB."""

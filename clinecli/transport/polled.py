@@ -42,6 +42,8 @@ class PolledConnection(Connection):
         """What is there to be read; empty at the end. Raises `NotReady` and `ClinecliError`."""
         self._set_timeout(0.0)
         try:
+            if self._broken:
+                raise self._broken
             return self._socket.recv(_READ_BYTES)
         except OSError as error:
             # By name: plain connections have no need of the module ssl.

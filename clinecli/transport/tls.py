@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -33,10 +35,20 @@ def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
         capath = environ.get("SSL_CERT_DIR") or None
     if cafile or capath:
         return _private_trust(cafile, capath, source)
-    import truststore
+    if _VERIFIES_ITSELF:
+        import truststore
 
-    if has_system_store():
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if has_system_store():
+        # What truststore does here, but once and now, beside the connection: it loads the files
+        # anew for every handshake, 20 ms of it.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        cafile, capath = _system_store()
+        for place in ((cafile, None), (None, capath)):
+            # As OpenSSL: a place that is missing or damaged has no CAs.
+            with suppress(OSError, TypeError):
+                context.load_verify_locations(*place)
+        return context
     import certifi
 
     return _private_trust(certifi.where(), None, "certifi")
@@ -90,17 +102,30 @@ def _has_hashed(directories: str) -> bool:
 _CA_HINT = "point it at a PEM file of CA certificates, or unset it to trust the system's"
 
 
+# Where the operating system keeps its CAs behind an interface of its own.
+_VERIFIES_ITSELF = sys.platform in {"win32", "darwin"}
+# Bundles of systems for which OpenSSL was not built: Alpine, Arch, BSD; Fedora, RHEL; Debian,
+# Ubuntu; SUSE.
+_BUNDLES = (
+    "/etc/ssl/cert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/ca-bundle.pem",
+)
+
+
 def has_system_store() -> bool:
     """Whether the operating system brings CA certificates that OpenSSL or truststore finds."""
-    if os.name == "nt" or os.uname().sysname == "Darwin":
-        return True
-    from truststore import _openssl
+    return _VERIFIES_ITSELF or any(_system_store())
 
+
+def _system_store() -> tuple[str | None, str | None]:
+    """File and directory of the system's CAs: OpenSSL's own places, else the first bundle."""
     paths = ssl.get_default_verify_paths()
-    files = (paths.openssl_cafile, *_openssl._CA_FILE_CANDIDATES)
-    return any(Path(file).is_file() for file in files) or any(
-        Path(paths.openssl_capath).glob("*.0")
-    )
+    directory = paths.openssl_capath if _has_hashed(paths.openssl_capath) else None
+    files = (paths.openssl_cafile, *(() if directory else _BUNDLES))
+    return next((file for file in files if Path(file).is_file()), None), directory
 
 
 class TlsInTls:

@@ -63,7 +63,14 @@ WAYS: dict[str, Way] = {
         Said(kept(gzip.compress(completion("fine")), "200 OK", "application/json",
                   "Content-Encoding: gzip")), None
     ),
-    "closed-after-it": Way(Said(ANSWER, "close"), None),
+    "closed-after-it": Way(
+        Said(kept(completion("fine"), "200 OK", "application/json", "Connection: close"), "close"),
+        None,
+    ),
+    "ended-by-the-close": Way(
+        Said(b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + completion("fine"), "close"),
+        None,
+    ),
     "after-information": Way(Said(b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER), None),
     "tool-calls-alone": Way(
         Said(kept(json.dumps({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {

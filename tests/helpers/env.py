@@ -14,7 +14,7 @@ KEY = "sk-test-0123456789abcdef"
 
 def clean_environment(home: Path, **extra: str) -> dict[str, str]:
     """An environment without proxies, keys or config files of whoever runs the tests."""
-    keep = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+    keep = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     return environment | {"HOME": str(home), "NO_PROXY": "127.0.0.1,localhost,::1"} | extra
 

@@ -21,6 +21,8 @@ from clinecli.options.mock import FAULTS
 from tests.helpers.mock_client import CHAT, ask, raw_post, raw_socket, send
 from tests.helpers.process import CLI, no_traceback, run, started
 
+pytestmark = pytest.mark.smoke
+
 PYTHON = sys.executable
 SHOW = "import json, os, sys; print(json.dumps(dict(os.environ)))"
 

@@ -16,6 +16,8 @@ from tests.helpers.process import BOTH_COMMANDS, failure, no_traceback, run
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer
 
+pytestmark = pytest.mark.smoke
+
 # In a real process
 
 

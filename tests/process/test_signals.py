@@ -31,6 +31,8 @@ from tests.helpers.replies import DONE, STOP, STREAM_HEAD, completion, delta, ht
 from tests.helpers.servers import RawServer
 from tests.helpers.terminal import Terminal
 
+pytestmark = pytest.mark.smoke
+
 SIGNALS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
 )

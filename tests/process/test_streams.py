@@ -31,6 +31,8 @@ from tests.helpers.replies import (
 )
 from tests.helpers.servers import RawServer
 
+pytestmark = pytest.mark.smoke
+
 SSE = "text/event-stream"
 EVENTS = delta("Hello, ") + delta("wörld 😀!") + STOP + DONE
 TEXT = "Hello, wörld 😀!\n".encode()

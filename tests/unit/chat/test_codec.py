@@ -589,6 +589,8 @@ STREAMS: dict[str, tuple[bytes, str, Read]] = {
         "text/event-stream",
         Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
     ),
+    # Where the network cuts them must not decide whether one of them stays.
+    "two-boms": (BOM + b"\r" + BOM + sse(A), "text/plain", Read([], False, False, FOREIGN)),
     "whole-reply-with-a-bom": (
         BOM + raw(WHOLE),
         "",
@@ -645,7 +647,7 @@ def test_an_event_of_a_stream_is_given_by_the_read_that_completes_it() -> None:
     assert reader.close() == []
 
 
-def test_an_event_that_outgrows_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_that_outgrows_the_decoder() -> None:
     reader = StreamReader(Origin("text/event-stream"))
     assert len(reader.feed(sse(A))) == 1
     half = b"x" * (DEFAULT_MAX_EVENT_BYTES // 2)
@@ -655,6 +657,20 @@ def test_an_event_that_outgrows_the_decoder(monkeypatch: pytest.MonkeyPatch) -> 
     assert reader.failure.status == ExitStatus.INCOMPLETE
     assert "exceeds" in reader.failure.message
     assert reader.feed(b"\n\n" + sse(B)) == []
+
+
+def test_an_object_that_outgrows_the_decoder() -> None:
+    reader = StreamReader(Origin("application/json"))
+    half = b"x" * (DEFAULT_MAX_EVENT_BYTES // 2)
+    for data in (b'{"choices":"', half, half):
+        assert reader.feed(data) == []
+    assert reader.failure is not None
+    assert (reader.failure.code, reader.failure.message) == (
+        Code.TOO_LARGE,
+        "the reply exceeds 64 MiB",
+    )
+    assert reader.feed(b'"}') == []
+    assert reader.close() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b"hello"])

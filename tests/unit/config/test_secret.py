@@ -60,10 +60,9 @@ def test_secret_is_not_in_a_traceback_that_shows_variables() -> None:
     def use(secret: Secret) -> None:
         raise ValueError("boom")
 
-    try:
+    with pytest.raises(ValueError, match="boom") as caught:
         use(Secret(KEY))
-    except ValueError as error:
-        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     text = "".join(shown.format())
     assert "secret" in text
     assert KEY not in text

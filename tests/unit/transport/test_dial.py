@@ -106,10 +106,10 @@ def test_connect_tells_why(addresses: list[str], code: str) -> None:
 
 
 def test_an_unreachable_network_is_named_by_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> None:
+    def unreachable(*_: object) -> None:
         raise OSError(101, "Network is unreachable")
 
-    monkeypatch.setattr(socket, "create_connection", unreachable)
+    monkeypatch.setattr(socket.socket, "connect", unreachable)
     with pytest.raises(ConnectionFailed, match="Network is unreachable") as caught:
         connect(HOP, ["192.0.2.1"], Deadline(PATIENCE))
     assert caught.value.code == "unreachable"

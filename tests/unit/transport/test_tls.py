@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from pathlib import Path
 
 import pytest
-import truststore
 
 from clinecli.errors import Code, ConfigError, TlsError
 from clinecli.transport.failures import tls_failure
-from clinecli.transport.tls import trust
+from clinecli.transport.tls import has_system_store, trust
 
 
-def test_the_systems_store_is_the_default() -> None:
-    assert isinstance(trust(None, {}), truststore.SSLContext)
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where OpenSSL looks for the system's CAs: the file `cert.pem`, the directory `certs`."""
+    paths = ssl.get_default_verify_paths()
+    moved = paths._replace(
+        openssl_cafile=str(tmp_path / "cert.pem"), openssl_capath=str(tmp_path / "certs")
+    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: moved)
+    monkeypatch.setattr("clinecli.transport.tls._BUNDLES", (str(tmp_path / "bundle.pem"),))
+    return tmp_path
 
 
-def test_an_empty_variable_is_not_set() -> None:
-    assert isinstance(trust("", {"SSL_CERT_FILE": ""}), truststore.SSLContext)
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="the system verifies by itself")
+@pytest.mark.parametrize(
+    ("files", "trusted"),
+    [
+        (["cert.pem"], 1),
+        (["bundle.pem"], 1),
+        (["certs/0123abcd.0"], 0),
+        (["cert.pem", "certs/0123abcd.0"], 1),
+        (["certs/0123abcd.0", "bundle.pem"], 0),
+    ],
+    ids=["file", "bundle", "directory, looked into later", "both", "no bundle is needed"],
+)
+@pytest.mark.parametrize("environ", [{}, {"SSL_CERT_FILE": ""}], ids=["unset", "empty"])
+def test_the_systems_store_is_the_default(
+    files: list[str], trusted: int, environ: dict[str, str], store: Path, ca_file: str
+) -> None:
+    (store / "certs").mkdir()
+    for file in files:
+        (store / file).write_bytes(Path(ca_file).read_bytes())
+    assert len(trust("", environ).get_ca_certs()) == trusted
 
 
-def test_certifi_is_trusted_where_there_is_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clinecli.transport.tls.has_system_store", lambda: False)
-    context = trust(None, {})
-    assert not isinstance(context, truststore.SSLContext)
-    assert len(context.get_ca_certs()) > 50
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="the system verifies by itself")
+def test_a_damaged_store_trusts_nobody(store: Path) -> None:
+    (store / "cert.pem").write_text("no certificate")
+    assert trust(None, {}).get_ca_certs() == []
+
+
+def test_certifi_is_trusted_where_there_is_no_store(store: Path) -> None:
+    assert not has_system_store()
+    assert len(trust(None, {}).get_ca_certs()) > 50
 
 
 @pytest.mark.parametrize("ca_flag", [True, False], ids=["private CA", "system store"])
