@@ -129,10 +129,12 @@ def scan(
                 check(row_id)
             if spend and kind == b"req":
                 spend(loads(line))
-        elif not line.endswith(b"\n") and (begin or _may_be_torn(line)):
+        elif not line.endswith(b"\n") and _may_be_torn(line, is_first=number == 1):
             break
         else:
-            failed = _failed(line, name, number)
+            failed = read_head(line)
+            if failed is None and not _is_lost(line, is_first=number == 1):
+                raise _foreign(name, number)
             if failed and spend and not failed.copied:
                 spend(loads(line))
             if failed and keep_failed and _exit_status(line) not in _OF_NO_ROW:
@@ -149,20 +151,22 @@ def scan(
     return Extent(begin, tuple(dropped))
 
 
-def _may_be_torn(line: bytes) -> bool:
-    """Whether an only line without a line feed can be what is left of a result."""
-    return line.startswith(_BEGIN[: len(line)]) or not line.strip(b"\0")
+def _may_be_torn(line: bytes, *, is_first: bool) -> bool:
+    """Whether a line without a line feed can be what is left of a result."""
+    return line.startswith(_BEGIN[: len(line)]) or _is_lost(line, is_first=is_first)
 
 
-def _failed(line: bytes, name: str, number: int) -> Head | None:
-    """The head of a failed row's line; None for one that never reached the disk."""
-    head = read_head(line)
-    if head is None and line.strip(b"\0 \r\n") and not line.startswith(b"\0"):
-        raise UsageError(
-            f"line {number} of {name} is no result of clinecli batch: nothing was sent",
-            hint="give another --output, or --restart to begin anew (the file is kept aside)",
-        )
-    return head
+def _is_lost(line: bytes, *, is_first: bool) -> bool:
+    """Whether a line never reached the disk. A file that begins like this is not ours: binary
+    files do."""
+    return not line.strip(b"\0 \r\n") or (line.startswith(b"\0") and not is_first)
+
+
+def _foreign(name: str, number: int) -> UsageError:
+    return UsageError(
+        f"line {number} of {name} is no result of clinecli batch: nothing was sent",
+        hint="give another --output, or --restart to begin anew (the file is kept aside)",
+    )
 
 
 def _exit_status(line: bytes) -> int:

@@ -168,7 +168,12 @@ def _parse(data: bytes) -> Any:
         return _parse_exactly(data)
     if isinstance(value, dict):
         body = value.get("body")
-        if not _is_plain(body if isinstance(body, dict) else value):
+        if isinstance(body, dict):
+            others = all(field is body or type(field) is str for field in value.values())
+            is_plain = others and _is_plain(body)
+        else:
+            is_plain = _is_plain(value)
+        if not is_plain:
             return _parse_exactly(data)
     return value
 
