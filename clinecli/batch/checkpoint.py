@@ -16,7 +16,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from clinecli.batch.results import ANSWERED, DIGEST_BYTES, HEAD, Head, read_head, unescape
 from clinecli.batch.table import Table
@@ -64,6 +64,15 @@ class Checkpoint:
         else:
             self._unplaced.add(row_id)
 
+    def keep_failed(self, head: Head, line: bytes) -> bool:
+        """Keep a failed row, unless its failure says nothing of it."""
+        status = _exit_status(line)
+        if status in _OF_NO_ROW:
+            return False
+        self.keep(head.line, int.from_bytes(head.source), head.id)
+        self.failed[status] += 1
+        return True
+
     def claim(self, line: int, source: bytes) -> bool:
         """Whether this very line of the input has a result, which no other row can claim then."""
         sources = self._sources
@@ -99,19 +108,27 @@ class Extent(NamedTuple):
     dropped: tuple[tuple[int, int], ...]
 
 
+class Found(NamedTuple):
+    """A result of an earlier run: the id of its row, its line, whether that stays, and whether it
+    is another row's (--dedupe)."""
+
+    id: bytes
+    line: bytes
+    stays: bool
+    copied: bool
+
+
 def scan(
     file: IO[bytes],
     name: str,
     checkpoint: Checkpoint,
     *,
     keep_failed: bool = False,
-    check: Callable[[bytes], None] | None = None,
-    spend: Callable[[Any], None] | None = None,
+    each: Callable[[Found], None] | None = None,
 ) -> Extent:
-    """Read a file of results from its beginning, and what of it stays.
+    """Read a file of results from its beginning, and what of it stays. `each` is told every line.
 
-    `check` is called with the id of each row that stays, `spend` with each parsed line whose
-    response was paid for. Raises `UsageError` for a file that holds anything else.
+    Raises `UsageError` for a file that holds anything else.
     """
     keep, match = checkpoint.keep, HEAD.match
     dropped: list[tuple[int, int]] = []
@@ -125,30 +142,29 @@ def scan(
                 row_id = unescape(row_id)
             keep(int(place), int(source, 16), row_id)
             answered += 1
-            if check:
-                check(row_id)
-            if spend and kind == b"req":
-                spend(loads(line))
+            if each:
+                each(Found(row_id, line, stays=True, copied=kind == b"copy"))
         elif not line.endswith(b"\n") and _may_be_torn(line, is_first=number == 1):
             break
         else:
             failed = read_head(line)
             if failed is None and not _is_lost(line, is_first=number == 1):
                 raise _foreign(name, number)
-            if failed and spend and not failed.copied:
-                spend(loads(line))
-            if failed and keep_failed and _exit_status(line) not in _OF_NO_ROW:
-                keep(failed.line, int.from_bytes(failed.source), failed.id)
-                if check:
-                    check(failed.id)
-                checkpoint.failed[_exit_status(line)] += 1
-            elif dropped and dropped[-1][1] == begin:
-                dropped[-1] = (dropped[-1][0], end)
-            else:
-                dropped.append((begin, end))
+            stays = bool(failed and keep_failed and checkpoint.keep_failed(failed, line))
+            if not stays:
+                _drop(dropped, begin, end)
+            if failed and each:
+                each(Found(failed.id, line, stays, failed.copied))
         begin = end
     checkpoint.answered += answered
     return Extent(begin, tuple(dropped))
+
+
+def _drop(dropped: list[tuple[int, int]], begin: int, end: int) -> None:
+    """Add a stretch that goes; it follows those that are there."""
+    if dropped and dropped[-1][1] == begin:
+        begin = dropped.pop()[0]
+    dropped.append((begin, end))
 
 
 def _may_be_torn(line: bytes, *, is_first: bool) -> bool:

@@ -122,7 +122,7 @@ class PipeFeed:
             end = UsageError(
                 f"cannot read the input: {error.strerror}", hint="check where it comes from"
             )
-        except BaseException as error:  # Raised again where somebody sees it.
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
             end = error
         self._put(end)
 

@@ -68,7 +68,7 @@ class Helpers:
     def _work(self, job: Callable[[], Callable[[], None]]) -> None:
         try:
             done = job()
-        except BaseException as error:  # It is raised where somebody sees it.
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
             done = partial(_raise, error)
         self._done.put(done)
         self.wake()

@@ -59,20 +59,16 @@ def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
         title=options.title,
     )
     given = _given(options, settings)
-    if options.schema:
-        from clinecli.chat.schema import load_schema
-
-        load_schema(given.schema, options.schema)
     text = _template_text(options.template)
     template: Template | None = parse_template(text, "--template") if text is not None else None
     form = Form.CSV if options.csv else Form.LINES if options.lines else Form.JSON
+    what = [given.fields, given.system, given.earlier, text, form.value]
     shard = parse_shard(options.shard, environ) if options.shard else None
+    parts = shard.parts if shard else 1
     cap = parse_usd(options.max_cost, "--max-cost") if options.max_cost else None
     prices = Prices()
     if cap is not None or options.estimate:
         prices = cached_prices(environ, str(settings.base_url))
-    parts = shard.parts if shard else 1
-    what = [given.fields, given.system, given.earlier, text, form.value]
     return Plan(
         options,
         settings,
@@ -83,10 +79,10 @@ def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
         shard,
         Pricing(tokens=options.tpm is not None, prices=None if cap is None else prices),
         prices,
-        None if cap is None else cap // parts,
-        options.rpm / parts if options.rpm else None,
-        options.tpm / parts if options.tpm else None,
-        _tolerance(options.max_failures),
+        cap=None if cap is None else cap // parts,
+        rpm=options.rpm / parts if options.rpm else None,
+        tpm=options.tpm / parts if options.tpm else None,
+        tolerance=_tolerance(options.max_failures),
     )
 
 
@@ -140,7 +136,12 @@ def _given(options: BatchOptions, settings: Settings) -> compose.Given:
     defaults = compose.Defaults(
         settings.model, settings.model_source, settings.referer, settings.title
     )
-    return compose.given(flags, inputs, defaults)
+    given = compose.given(flags, inputs, defaults)
+    if options.schema:
+        from clinecli.chat.schema import load_schema
+
+        load_schema(given.schema, options.schema)
+    return given
 
 
 def _template_text(template: str | None) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from clinecli.batch.checkpoint import (
     MOVED_BYTES,
     Checkpoint,
     Extent,
+    Found,
     Moved,
     by_id,
     moved,
@@ -31,7 +32,8 @@ from clinecli.batch.store import (
 )
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
-from clinecli.models.price import usage_of
+from clinecli.jsontext import loads
+from clinecli.models.price import Prices, usage_of
 from clinecli.options.batch import BatchOptions
 from clinecli.streams.stdio import STDIN, is_terminal
 
@@ -153,8 +155,7 @@ def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
                     file.name,
                     checkpoint,
                     keep_failed=options.keep_failed,
-                    check=_shard_check(plan, file.name),
-                    spend=_spender(plan, spent) if plan.cap is not None else None,
+                    each=_each(plan, file.name, spent),
                 )
             )
     places = None
@@ -164,33 +165,33 @@ def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
     return Stored(files, tuple(extents), checkpoint, spent[0], places)
 
 
-def _shard_check(plan: Plan, name: str) -> Callable[[bytes], None] | None:
-    shard = plan.shard
-    if shard is None:
+def _each(plan: Plan, name: str, spent: list[int]) -> Callable[[Found], None] | None:
+    """What looks at every result: is it of this shard, and what did it cost (into `spent[0]`)?"""
+    shard, cap, prices = plan.shard, plan.cap, plan.prices
+    if shard is None and cap is None:
         return None
 
-    def check(row_id: bytes) -> None:
-        if not shard.takes(row_id.decode()):
+    def each(found: Found) -> None:
+        if shard and found.stays and not shard.takes(found.id.decode()):
             raise UsageError(
-                f"{name} has row '{row_id.decode()}', which is not of shard {shard}",
+                f"{name} has row '{found.id.decode()}', which is not of shard {shard}",
                 hint="give each shard an --output of its own; --merge joins them",
             )
+        if cap is not None and not found.copied:
+            spent[0] += _cost(found.line, prices)
 
-    return check
+    return each
 
 
-def _spender(plan: Plan, spent: list[int]) -> Callable[[Any], None]:
-    """Adds up what lines did cost, in `spent[0]`."""
-
-    def spend(line: Any) -> None:
-        response = line.get("response") if isinstance(line, dict) else None
-        body = response.get("body") if isinstance(response, dict) else None
-        if isinstance(body, dict):
-            price = plan.prices.of(body.get("model"))
-            usage = usage_of(body.get("usage"), price)
-            spent[0] += (usage.cost or 0) if usage else 0
-
-    return spend
+def _cost(line: bytes, prices: Prices) -> int:
+    """What the response of a line did cost, as far as it says."""
+    parsed = loads(line)
+    response = parsed.get("response") if isinstance(parsed, dict) else None
+    body = response.get("body") if isinstance(response, dict) else None
+    if not isinstance(body, dict):
+        return 0
+    usage = usage_of(body.get("usage"), prices.of(body.get("model")))
+    return (usage.cost or 0) if usage else 0
 
 
 def sieve_of(plan: Plan, source: Source, stored: Stored, copies: Copies | None = None) -> Sieve:

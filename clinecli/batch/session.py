@@ -51,39 +51,19 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
 
     Raises `OutputError` and `ClosedPipe`.
     """
-    plan, checkpoint, settings = session.plan, session.kept.checkpoint, session.plan.settings
+    plan, checkpoint = session.plan, session.kept.checkpoint
     started = time.monotonic()
     wire = Wire(session.transport, session.transport.redactor(session.key), session.early)
     tally = Tally(checkpoint.answered, checkpoint.failed)
     throttle = Throttle(plan.options.jobs, plan.rpm, plan.tpm)
     feed = feed_of(wire.wake)
     in_order = _in_order(session, feed)
-    engine = Engine(
-        Policy(
-            plan.options.jobs,
-            settings.retries,
-            settings.timeout,
-            plan.tolerance._replace(rows=session.rows),
-        ),
-        in_order or feed,
-        throttle,
-        tally=tally,
-        budget=Budget(plan.cap, session.kept.spent),
-        prices=plan.prices,
-        jitter=random.random,
-        copies=session.copies,
-    )
+    engine = _engine(session, in_order or feed, throttle, tally)
     files = tuple(file for file in (session.output, session.errors) if file)
     rim = Rim(
         engine,
         wire,
-        Results(
-            in_order.put if in_order else _put(session),
-            session.errors,
-            text=_is_text(session),
-            copies=session.copies,
-            spool=session.spool,
-        ),
+        _results(session, in_order),
         files,
         _calls(session),
         Progress(session.messages, tally, throttle, session.rows).show,
@@ -103,6 +83,31 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
     _sync(files)
     seconds = time.monotonic() - started
     return End(tally, engine.stop, session.rows, seconds, resumes=_is_file(session))
+
+
+def _engine(session: Session, feed: Feed, throttle: Throttle, tally: Tally) -> Engine:
+    plan, settings = session.plan, session.plan.settings
+    tolerance = plan.tolerance._replace(rows=session.rows)
+    return Engine(
+        Policy(plan.options.jobs, settings.retries, settings.timeout, tolerance),
+        feed,
+        throttle,
+        tally=tally,
+        budget=Budget(plan.cap, session.kept.spent),
+        prices=plan.prices,
+        jitter=random.random,
+        copies=session.copies,
+    )
+
+
+def _results(session: Session, in_order: InOrder | None) -> Results:
+    return Results(
+        in_order.put if in_order else _put(session),
+        session.errors,
+        text=_is_text(session),
+        copies=session.copies,
+        spool=session.spool,
+    )
 
 
 def _sync(files: tuple[ResultFile, ...]) -> None:

@@ -18,13 +18,12 @@ from clinecli.batch.rows import (
     Defaults,
     Place,
     Row,
-    RowFault,
     bad_row,
-    decoded,
     row_from_cells,
     row_from_json,
     row_from_text,
 )
+from clinecli.batch.rowtext import RowFault, decoded
 from clinecli.errors import UsageError
 
 BOM = b"\xef\xbb\xbf"

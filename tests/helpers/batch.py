@@ -68,7 +68,7 @@ WAYS: dict[str, Way] = {
         None,
     ),
     "ended-by-the-close": Way(
-        Said(b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + completion("fine"), "close"),
+        Said(b"HTTP/1.0 200 OK\r\nContent-Type: text/json\r\n\r\n" + completion("fine"), "close"),
         None,
     ),
     "after-information": Way(Said(b"HTTP/1.1 103 Early Hints\r\n\r\n" + ANSWER), None),
@@ -124,8 +124,8 @@ WAYS: dict[str, Way] = {
 class CountingServer:
     """Answers each prompt as `say` has it, on connections that stay open. A context manager.
 
-    `say` gets the prompt and how often it has been asked before. `asked` counts by prompt;
-    `wait_for` waits until so many requests have come.
+    `say` gets the prompt and how often it has been asked before. `asked` counts by prompt,
+    `connections` has the peers; `wait_for` waits until so many requests have come.
     """
 
     def __init__(self, say: Callable[[str, int], Said]) -> None:
@@ -135,6 +135,7 @@ class CountingServer:
         self.asked: Counter[str] = Counter()
         self.bodies: list[Any] = []
         self.heads: list[bytes] = []
+        self.connections: set[Any] = set()
         self.most_at_once = 0
         self._at_once = 0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -168,6 +169,7 @@ class CountingServer:
     def _handle(self, connection: socket.socket) -> None:
         with self._changed:
             self._open.add(connection)
+            self.connections.add(connection.getpeername())
         with connection, contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while request := read_request(connection):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.batch import (
-    ANSWER,
     WAYS,
     CountingServer,
     Said,
@@ -25,7 +23,7 @@ STATUSES = {"rejected": 9, "transient": 10, "incomplete": 11, "connection": 7}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_answer(way: str, env: dict[str, str], tmp_path: Path) -> None:
-    said, kind, status = WAYS[way]
+    _, kind, status = WAYS[way]
     rows = write_rows(tmp_path / "in", ["a", "b"])
     output = tmp_path / "out"
     with CountingServer(always(way)) as server:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,7 @@ def test_retry_after_holds_all(env: dict[str, str], tmp_path: Path) -> None:
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 40
     # What had been sent by then may still come; then nobody asks for a second.
-    gap = max(after - before for before, after in zip(times, times[1:], strict=False))
+    gap = max(after - before for before, after in pairwise(times))
     assert gap >= 0.9
     assert sum(limited[0] < at < limited[0] + 0.9 for at in times) <= 4
 
@@ -244,7 +245,13 @@ def test_max_failures(most: str, asked: int, env: dict[str, str], tmp_path: Path
 
 
 PRICED = json.dumps(
-    [{"id": "x/y", "context_length": 1000, "pricing": {"prompt": "0.00001", "completion": "0.0001"}}]
+    [
+        {
+            "id": "x/y",
+            "context_length": 1000,
+            "pricing": {"prompt": "0.00001", "completion": "0.0001"},
+        }
+    ]
 )
 
 

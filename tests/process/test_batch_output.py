@@ -344,7 +344,8 @@ def test_dedupe(env: dict[str, str], tmp_path: Path) -> None:
     lines = read_lines(output)
     assert [line["custom_id"] for line in lines] == [f"{i}{n}" for n, i in enumerate("abaabcab")]
     assert all(
-        line["response"]["body"]["choices"][0]["message"]["content"] == f"re: {line['custom_id'][0]}"
+        line["response"]["body"]["choices"][0]["message"]["content"]
+        == f"re: {line['custom_id'][0]}"
         for line in lines
     )
     kinds = [line["id"].split("_")[1] for line in lines]

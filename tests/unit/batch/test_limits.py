@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given

@@ -21,14 +21,15 @@ TEXT = st.text(st.characters(codec="utf-8"))
 DIGEST = st.binary(min_size=8, max_size=8)
 
 
-@given(TEXT.filter(bool), st.integers(1, 10**14), DIGEST, DIGEST, TEXT, st.booleans(), st.booleans())
-def test_a_line_says_what_it_is_of(
-    row_id: str, line: int, asked: bytes, source: bytes, text: str, failed: bool, copied: bool
-) -> None:
+ROWS = st.builds(Asked, TEXT.filter(bool), st.integers(1, 10**14), DIGEST, DIGEST)
+
+
+@given(ROWS, TEXT, st.booleans(), st.booleans())
+def test_a_line_says_what_it_is_of(row: Asked, text: str, failed: bool, copied: bool) -> None:
     # What a body holds must not be taken for what the line says of itself.
     body = json.dumps({"x": text, "error": None}, separators=(",", ":")).encode()
     error = RejectedError(text, request_id=text or None) if failed else None
-    row = Asked(row_id, line, asked, source)
+    row_id, line, asked, source = row
     written = result_line(row, Response(200, text, body), error, copied=copied)
     assert written.count(b"\n") == 1
     assert read_head(written) == Head(row_id.encode(), line, asked, source, not failed, copied)

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.batch.results import asked_digest
-from clinecli.batch.rows import BadRow, Defaults, Place, Row, cell_value, row_from_cells
+from clinecli.batch.rows import BadRow, Defaults, Place, Row, row_from_cells
 from clinecli.batch.rows import row_from_json as from_json
 from clinecli.batch.rows import row_from_text as from_text
+from clinecli.batch.rowtext import cell_value
 from clinecli.batch.template import parse_template
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import Number, dumps, loads_exact
