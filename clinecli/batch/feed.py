@@ -57,6 +57,7 @@ class FileFeed:
         return request
 
     def _read(self, source: Input, plan: bytearray, pricing: Pricing) -> Iterator[Request]:
+        digest_of = source_digest(source.settings)
         for record in source:
             # A file that grows meanwhile is read as far as it was surveyed.
             if record.number >= len(plan):
@@ -64,7 +65,7 @@ class FileFeed:
             if plan[record.number] == _TO_DO:
                 row = source.row(record)
                 data = row.data if isinstance(row, Row) else record.raw
-                digest = source_digest(record.raw, source.settings)
+                digest = digest_of(record.raw)
                 yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
 
 

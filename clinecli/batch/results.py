@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from clinecli.errors import ClinecliError
@@ -64,9 +65,15 @@ def asked_digest(row_id: str, data: bytes) -> bytes:
     return hashlib.blake2b(row_id.encode() + b"\0" + data, digest_size=DIGEST_BYTES).digest()
 
 
-def source_digest(raw: bytes, settings: bytes) -> bytes:
-    """What stands for a line of the input; `settings` are 16 bytes that stand for the flags."""
-    return hashlib.blake2b(raw, digest_size=DIGEST_BYTES, person=settings).digest()
+def source_digest(settings: bytes) -> Callable[[bytes], bytes]:
+    """What gives the digest of a line of the input; `settings` are 16 bytes that stand for the
+    flags."""
+    blake2b = hashlib.blake2b
+
+    def digest(raw: bytes) -> bytes:
+        return blake2b(raw, digest_size=DIGEST_BYTES, person=settings).digest()
+
+    return digest
 
 
 def result_line(

@@ -7,7 +7,6 @@ row that is no request, an output that was made from something else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 from clinecli.batch.checkpoint import Checkpoint, Moved
@@ -67,7 +66,7 @@ class Sieve:
         answers something else, and in the end for results of other rows.
         """
         claim = self._checkpoint.claim
-        digest_of = partial(source_digest, settings=source.settings)
+        digest_of = source_digest(source.settings)
         for record in source:
             digest = digest_of(record.raw)
             if claim(record.line, digest):

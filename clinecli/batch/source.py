@@ -75,9 +75,16 @@ class Input:
         return self._settings
 
     def __iter__(self) -> Iterator[Record]:
-        records = self._csv_records() if self._form is Form.CSV else self._line_records()
-        for number, (line, raw) in enumerate(records):
+        is_csv = self._form is Form.CSV
+        records = self._csv_records() if is_csv else self._lines
+        # A line of text without any is no message, and told as that.
+        skips_blanks = self._form is Form.JSON
+        number = 0
+        for line, raw in records:
+            if skips_blanks and raw.isspace():
+                continue
             yield Record(number, line, raw)
+            number += 1
 
     def row(self, record: Record) -> Row | BadRow:
         """Parse a record."""
@@ -106,12 +113,6 @@ class Input:
                 rest = raw
                 while rest and not rest.endswith(b"\n"):
                     rest = read()
-
-    def _line_records(self) -> Iterator[tuple[int, bytes]]:
-        if self._form is Form.LINES:
-            # A line without text is no message, and told as that.
-            return self._lines
-        return ((line, raw) for line, raw in self._lines if not raw.isspace())
 
     def _csv_records(self) -> Iterator[tuple[int, bytes]]:
         """Records, each with all its lines: a quoted cell may have line feeds."""

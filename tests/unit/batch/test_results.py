@@ -56,10 +56,10 @@ def test_a_line_without_a_response() -> None:
 def test_digests_tell_apart() -> None:
     assert asked_digest("a", b"b") != asked_digest("ab", b"")
     assert asked_digest("a", b"b") != asked_digest("a", b"c")
-    assert source_digest(b"a", bytes(16)) != source_digest(b"a", b"1" * 16)
+    assert source_digest(bytes(16))(b"a") != source_digest(b"1" * 16)(b"a")
     # They stand in files: they must never change.
     assert asked_digest("row-1", b'{"model":"x"}').hex() == "d78ec64d9088e4f5"
-    assert source_digest(b'{"prompt":"hi"}\n', b"0123456789abcdef").hex() == "64643e84feff1d28"
+    assert source_digest(b"0123456789abcdef")(b'{"prompt":"hi"}\n').hex() == "64643e84feff1d28"
 
 
 @given(st.binary())
