@@ -6,36 +6,44 @@ _clinecli_describe() {
   options='' operands='' takes=''
   case $1 in
     ask)
-      options='--no-stdin -m --model -s --system --system-file -f --file -i --image -t --temperature --max-tokens -p --param --tools --schema --messages --thread --request --referer --title -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        -m|--model) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
-        --system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -P|--prompt-file) takes='prompt-file' ;;
+        -V|--var) takes='variable' ;;
+        --var-file) takes='variable-file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        -m|--model|--fallback) takes='model' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--repair|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     stream)
-      options='--no-stdin -m --model -s --system --system-file -f --file -i --image -t --temperature --max-tokens -p --param --tools --schema --messages --thread --request --referer --title -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        -m|--model) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
-        --system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        -P|--prompt-file) takes='prompt-file' ;;
+        -V|--var) takes='variable' ;;
+        --var-file) takes='variable-file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        -m|--model|--fallback) takes='model' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     models)
-      options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        --min-context|--max-price|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --min-context|--max-price|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --sort) takes='words id price context name' ;;
-        --key-file|--ca-file) takes='file' ;;
+        --key-file|--ca-file|--cert|--cert-key) takes='file' ;;
       esac ;;
     doctor)
-      options='-m --model -j --json --live --request --strict --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
-      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat'
+      options='-m --model -j --json --live --request --strict --markdown --bundle --save-chain --wait --watch --count --baseline --schema --list --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat api.body'
       case $2 in
         -m|--model) takes='model' ;;
-        --request|--key-file|--ca-file) takes='file' ;;
-        --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --request|--bundle|--save-chain|--baseline|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        --wait|--watch|--count|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
       options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'
@@ -64,6 +72,28 @@ _clinecli_describe() {
   esac
 }
 
+# Offers the variables of the prompt file that is on the line; $1 is the beginning of one.
+_clinecli_variables() {
+  local file='' i line name
+  for ((i = 1; i < ${#words[@]} - 1; i++)); do
+    case ${words[i]} in
+      -P | --prompt-file) file=${words[i + 1]} ;;
+      --prompt-file=*) file=${words[i]#*=} ;;
+      -P?*) file=${words[i]#-P} ;;
+    esac
+  done
+  file=${file//[\\\"\']/}
+  [[ ${file:0:2} == \~/ ]] && file=$HOME/${file:2}
+  [[ -f $file && -r $file ]] || return 0
+  while IFS= read -r line || [[ -n $line ]]; do
+    while [[ $line =~ \{\{([A-Za-z0-9_.-]+)\}\}(.*) ]]; do
+      name=${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
+      [[ $name == "$1"* && " ${COMPREPLY[*]-} " != *" $name= "* ]] && COMPREPLY+=("$name=")
+    done
+  done <"$file"
+  compopt -o nospace 2>/dev/null
+}
+
 # Offers what completes $2 where $1 is wanted.
 _clinecli_offer() {
   local value=$2 word
@@ -88,6 +118,19 @@ _clinecli_offer() {
       compopt -o filenames 2>/dev/null
       # What is quoted or escaped is left to readline.
       ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    prompt-file)
+      while IFS= read -r word; do
+        [[ -d $word || $word == *.yml || $word == *.yaml || $word == *.txt || $word == *.md ]] &&
+          COMPREPLY+=("$word")
+      done < <(compgen -f -- "$value")
+      compopt -o filenames 2>/dev/null
+      ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    variable | variable-file)
+      if [[ $value != *=* ]]; then
+        _clinecli_variables "$value"
+      elif [[ $1 == variable-file ]]; then
+        _clinecli_offer file "${value#*=}"
+      fi ;;
     at-file)
       [[ $value == @* ]] || return 0
       while IFS= read -r word; do

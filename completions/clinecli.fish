@@ -63,6 +63,43 @@ function __clinecli_models
     test -r $list; and string match -r '^[A-Za-z0-9._:/@+=,~-]+$' <$list
 end
 
+function __clinecli_prompt_files
+    set -l value (commandline -ct | string replace -r '^(-P|--[a-z-]+=)' '')
+    for path in (complete -C "'' $value")
+        string match -qr '(/|\.(ya?ml|txt|md))$' -- $path; and echo $path
+    end
+end
+
+# The variables of the prompt file that is on the line.
+function __clinecli_variables
+    set -l words (commandline -opc)
+    set -l file
+    for i in (seq (count $words))
+        switch $words[$i]
+            case -P --prompt-file
+                set file $words[(math $i + 1)]
+            case '--prompt-file=*' '-P*'
+                set file (string replace -r '^(-P|--prompt-file=)' '' -- $words[$i])
+        end
+    end
+    test -f "$file" -a -r "$file"; or return
+    for found in (string match -ra '\{\{[A-Za-z0-9_.-]+\}\}' <$file)
+        echo (string trim -c '{}' -- $found)=
+    end
+end
+
+function __clinecli_variable_files
+    set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
+    if not string match -q -- '*=*' $value
+        __clinecli_variables
+        return
+    end
+    set -l parts (string split -m 1 = -- $value)
+    for path in (complete -C "'' $parts[2]")
+        echo $parts[1]=$path
+    end
+end
+
 function __clinecli_at_file
     set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
     string match -q -- '@*' $value; or return
@@ -84,22 +121,31 @@ complete -c clinecli -n '__clinecli_is' -a "completion\t'Print the completion sc
 complete -c clinecli -n '__clinecli_is' -a "describe\t'Describe commands, flags and exit statuses as JSON'"
 complete -c clinecli -n '__clinecli_is' -a "help\t'Explain a command'"
 
+complete -c clinecli -n '__clinecli_is ask' -s P -l prompt-file -x -a '(__clinecli_prompt_files)' -d 'Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md'
+complete -c clinecli -n '__clinecli_is ask' -s V -l var -x -a '(__clinecli_variables)' -d 'Value of a {{NAME}} in it; repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l var-file -x -a '(__clinecli_variable_files)' -d 'The same, from FILE or stdin (-); repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l vars -r -F -d 'Values from a YAML or JSON mapping'
 complete -c clinecli -n '__clinecli_is ask' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is ask' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
+complete -c clinecli -n '__clinecli_is ask' -l fallback -x -a '(__clinecli_models)' -d 'Ask this model when the one before is unavailable, unknown or out of quota; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s s -l system -x -d 'System message'
 complete -c clinecli -n '__clinecli_is ask' -l system-file -r -F -d 'System message from FILE'
 complete -c clinecli -n '__clinecli_is ask' -s f -l file -r -F -d 'Attach a text file by name; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s i -l image -r -F -d 'Attach an image; repeatable'
 complete -c clinecli -n '__clinecli_is ask' -s t -l temperature -x -d 'Randomness, 0 to 2'
 complete -c clinecli -n '__clinecli_is ask' -l max-tokens -x -d 'Longest reply, in tokens'
+complete -c clinecli -n '__clinecli_is ask' -l effort -x -a "none\t'do not reason' minimal\t'as little as possible' low\t'a little' medium\t'as usual' high\t'a lot' xhigh\t'as much as possible'" -d 'How much to reason'
 complete -c clinecli -n '__clinecli_is ask' -s p -l param -x -d 'Any other field of the request; VALUE is JSON or text. Repeatable'
 complete -c clinecli -n '__clinecli_is ask' -l tools -r -F -d 'Tools, a JSON array'
 complete -c clinecli -n '__clinecli_is ask' -l schema -r -F -d 'JSON Schema that the reply must satisfy'
+complete -c clinecli -n '__clinecli_is ask' -l repair -x -d 'Ask up to N times more, quoting what is wrong with the reply by the schema'
 complete -c clinecli -n '__clinecli_is ask' -l messages -r -F -d 'Earlier turns, a JSON array of messages'
 complete -c clinecli -n '__clinecli_is ask' -l thread -r -F -d 'Earlier turns; the new one is appended on success'
 complete -c clinecli -n '__clinecli_is ask' -l request -r -F -d 'A whole request body; flags win over it'
 complete -c clinecli -n '__clinecli_is ask' -l referer -x -d 'HTTP-Referer for usage logs'
 complete -c clinecli -n '__clinecli_is ask' -l title -x -d 'X-Title for usage logs'
+complete -c clinecli -n '__clinecli_is ask' -s H -l header -x -d 'Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable'
+complete -c clinecli -n '__clinecli_is ask' -l max-cost -x -d 'Send nothing that may cost more, by list price and --max-tokens'
 complete -c clinecli -n '__clinecli_is ask' -s j -l json -d 'Print the API\'s own JSON; errors as JSON too'
 complete -c clinecli -n '__clinecli_is ask' -s x -l extract -d 'Print only the first fenced code block of the reply'
 complete -c clinecli -n '__clinecli_is ask' -s o -l output -r -F -d 'Write to FILE, only when complete'
@@ -111,6 +157,9 @@ complete -c clinecli -n '__clinecli_is ask' -l base-url -x -d 'The API\'s host o
 complete -c clinecli -n '__clinecli_is ask' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is ask' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is ask' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
+complete -c clinecli -n '__clinecli_is ask' -l cert -r -F -d 'Client certificate (PEM), for servers that want one'
+complete -c clinecli -n '__clinecli_is ask' -l cert-key -r -F -d 'Its private key, if it is in another file'
+complete -c clinecli -n '__clinecli_is ask' -l profile -x -d 'Profile of the config file: a base URL and its key'
 complete -c clinecli -n '__clinecli_is ask' -l connect-timeout -x -d 'Seconds to connect'
 complete -c clinecli -n '__clinecli_is ask' -l idle-timeout -x -d 'Seconds between bytes of the reply'
 complete -c clinecli -n '__clinecli_is ask' -l timeout -x -d 'Seconds for all of it, retries included'
@@ -119,14 +168,20 @@ complete -c clinecli -n '__clinecli_is ask' -s v -l verbose -d 'Show requests an
 complete -c clinecli -n '__clinecli_is ask' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is ask' -s h -l help -d 'Show the help and exit'
 
+complete -c clinecli -n '__clinecli_is stream' -s P -l prompt-file -x -a '(__clinecli_prompt_files)' -d 'Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md'
+complete -c clinecli -n '__clinecli_is stream' -s V -l var -x -a '(__clinecli_variables)' -d 'Value of a {{NAME}} in it; repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l var-file -x -a '(__clinecli_variable_files)' -d 'The same, from FILE or stdin (-); repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l vars -r -F -d 'Values from a YAML or JSON mapping'
 complete -c clinecli -n '__clinecli_is stream' -l no-stdin -d 'Do not read stdin'
 complete -c clinecli -n '__clinecli_is stream' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
+complete -c clinecli -n '__clinecli_is stream' -l fallback -x -a '(__clinecli_models)' -d 'Ask this model when the one before is unavailable, unknown or out of quota; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s s -l system -x -d 'System message'
 complete -c clinecli -n '__clinecli_is stream' -l system-file -r -F -d 'System message from FILE'
 complete -c clinecli -n '__clinecli_is stream' -s f -l file -r -F -d 'Attach a text file by name; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s i -l image -r -F -d 'Attach an image; repeatable'
 complete -c clinecli -n '__clinecli_is stream' -s t -l temperature -x -d 'Randomness, 0 to 2'
 complete -c clinecli -n '__clinecli_is stream' -l max-tokens -x -d 'Longest reply, in tokens'
+complete -c clinecli -n '__clinecli_is stream' -l effort -x -a "none\t'do not reason' minimal\t'as little as possible' low\t'a little' medium\t'as usual' high\t'a lot' xhigh\t'as much as possible'" -d 'How much to reason'
 complete -c clinecli -n '__clinecli_is stream' -s p -l param -x -d 'Any other field of the request; VALUE is JSON or text. Repeatable'
 complete -c clinecli -n '__clinecli_is stream' -l tools -r -F -d 'Tools, a JSON array'
 complete -c clinecli -n '__clinecli_is stream' -l schema -r -F -d 'JSON Schema that the reply must satisfy'
@@ -135,6 +190,8 @@ complete -c clinecli -n '__clinecli_is stream' -l thread -r -F -d 'Earlier turns
 complete -c clinecli -n '__clinecli_is stream' -l request -r -F -d 'A whole request body; flags win over it'
 complete -c clinecli -n '__clinecli_is stream' -l referer -x -d 'HTTP-Referer for usage logs'
 complete -c clinecli -n '__clinecli_is stream' -l title -x -d 'X-Title for usage logs'
+complete -c clinecli -n '__clinecli_is stream' -s H -l header -x -d 'Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable'
+complete -c clinecli -n '__clinecli_is stream' -l max-cost -x -d 'Send nothing that may cost more, by list price and --max-tokens'
 complete -c clinecli -n '__clinecli_is stream' -s j -l json -d 'Print the API\'s own JSON; errors as JSON too'
 complete -c clinecli -n '__clinecli_is stream' -s o -l output -r -F -d 'Write to FILE, only when complete'
 complete -c clinecli -n '__clinecli_is stream' -l usage -d 'Tokens, cost and seconds on stderr'
@@ -145,6 +202,9 @@ complete -c clinecli -n '__clinecli_is stream' -l base-url -x -d 'The API\'s hos
 complete -c clinecli -n '__clinecli_is stream' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is stream' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is stream' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
+complete -c clinecli -n '__clinecli_is stream' -l cert -r -F -d 'Client certificate (PEM), for servers that want one'
+complete -c clinecli -n '__clinecli_is stream' -l cert-key -r -F -d 'Its private key, if it is in another file'
+complete -c clinecli -n '__clinecli_is stream' -l profile -x -d 'Profile of the config file: a base URL and its key'
 complete -c clinecli -n '__clinecli_is stream' -l connect-timeout -x -d 'Seconds to connect'
 complete -c clinecli -n '__clinecli_is stream' -l idle-timeout -x -d 'Seconds between bytes of the reply'
 complete -c clinecli -n '__clinecli_is stream' -l timeout -x -d 'Seconds for all of it, retries included'
@@ -170,6 +230,9 @@ complete -c clinecli -n '__clinecli_is models' -l base-url -x -d 'The API\'s hos
 complete -c clinecli -n '__clinecli_is models' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is models' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is models' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
+complete -c clinecli -n '__clinecli_is models' -l cert -r -F -d 'Client certificate (PEM), for servers that want one'
+complete -c clinecli -n '__clinecli_is models' -l cert-key -r -F -d 'Its private key, if it is in another file'
+complete -c clinecli -n '__clinecli_is models' -l profile -x -d 'Profile of the config file: a base URL and its key'
 complete -c clinecli -n '__clinecli_is models' -l connect-timeout -x -d 'Seconds to connect'
 complete -c clinecli -n '__clinecli_is models' -l idle-timeout -x -d 'Seconds between bytes of the reply'
 complete -c clinecli -n '__clinecli_is models' -l timeout -x -d 'Seconds for all of it, retries included'
@@ -178,20 +241,31 @@ complete -c clinecli -n '__clinecli_is models' -s v -l verbose -d 'Show requests
 complete -c clinecli -n '__clinecli_is models' -s q -l quiet -d 'No notes and no progress on stderr'
 complete -c clinecli -n '__clinecli_is models' -s h -l help -d 'Show the help and exit'
 
-complete -c clinecli -n '__clinecli_is doctor' -a '(__clinecli_unused \'runtime:versions of clinecli and what it runs on\' \'config:config file, base URL and other settings\' \'key:the API key and where it comes from\' \'env.proxy:the proxy that is used, if any\' \'env.ca:the certificate authorities that are trusted\' \'net.dns:the address of the API, or of the proxy\' \'net.tcp:a connection to that address\' \'net.proxy:a tunnel through the proxy\' \'net.tls:the TLS handshake and the certificate\' \'api.http:an answer that comes from the API\' \'api.clock:this machine\\\'s clock against the server\\\'s\' \'api.auth:whether the key is accepted\' \'api.credit:the balance of the account\' \'api.model:the model in the catalogue\' \'message:the request of --request\' \'api.chat:the endpoint that answers, with --live for real\')'
+complete -c clinecli -n '__clinecli_is doctor' -a '(__clinecli_unused \'runtime:versions of clinecli and what it runs on\' \'config:config file, base URL and other settings\' \'key:the API key and where it comes from\' \'env.proxy:the proxy that is used, if any\' \'env.ca:the certificate authorities that are trusted\' \'net.dns:the address of the API, or of the proxy\' \'net.tcp:a connection to that address\' \'net.proxy:a tunnel through the proxy\' \'net.tls:the TLS handshake and the certificate\' \'api.http:an answer that comes from the API\' \'api.clock:this machine\\\'s clock against the server\\\'s\' \'api.auth:whether the key is accepted\' \'api.credit:the balance of the account\' \'api.model:the model in the catalogue\' \'message:the request of --request\' \'api.chat:the endpoint that answers, with --live for real\' \'api.body:a large request, with --live\')'
 complete -c clinecli -n '__clinecli_is doctor' -s m -l model -x -a '(__clinecli_models)' -d 'Model'
 complete -c clinecli -n '__clinecli_is doctor' -s j -l json -d 'Print the report as JSON'
-complete -c clinecli -n '__clinecli_is doctor' -l live -d 'Also send one real request; costs a few tokens'
+complete -c clinecli -n '__clinecli_is doctor' -l live -d 'Also ask for real, without and with streaming; costs a few tokens'
 complete -c clinecli -n '__clinecli_is doctor' -l request -r -F -d 'Also check this request body'
 complete -c clinecli -n '__clinecli_is doctor' -l strict -d 'Warnings end with status 1'
+complete -c clinecli -n '__clinecli_is doctor' -l markdown -d 'Print the report as Markdown, to paste into a ticket'
+complete -c clinecli -n '__clinecli_is doctor' -l bundle -r -F -d 'Also write the report as text and JSON, without secrets, to FILE'
+complete -c clinecli -n '__clinecli_is doctor' -l save-chain -r -F -d 'Write the certificates that the server sends to FILE (PEM)'
+complete -c clinecli -n '__clinecli_is doctor' -l wait -x -d 'Check again until nothing fails, for S seconds at most'
+complete -c clinecli -n '__clinecli_is doctor' -l watch -x -d 'Check every S seconds, and print a line for each run'
+complete -c clinecli -n '__clinecli_is doctor' -l count -x -d 'End --watch after N runs'
+complete -c clinecli -n '__clinecli_is doctor' -l baseline -r -F -d 'Say what became slower than in this report (of --json)'
+complete -c clinecli -n '__clinecli_is doctor' -l schema -d 'Print the JSON schema of --json and exit'
 complete -c clinecli -n '__clinecli_is doctor' -l list -d 'List the checks and exit'
 complete -c clinecli -n '__clinecli_is doctor' -l base-url -x -d 'The API\'s host or root'
 complete -c clinecli -n '__clinecli_is doctor' -l key-file -r -F -d 'Read the API key from FILE'
 complete -c clinecli -n '__clinecli_is doctor' -l proxy -x -d 'Proxy to use instead of HTTPS_PROXY; \'\' for none'
 complete -c clinecli -n '__clinecli_is doctor' -l ca-file -r -F -d 'Trust these CAs (PEM) instead of the system\'s'
-complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds for one step on the way to the API'
-complete -c clinecli -n '__clinecli_is doctor' -l idle-timeout -x -d 'Seconds between bytes of the reply'
-complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all checks together'
+complete -c clinecli -n '__clinecli_is doctor' -l cert -r -F -d 'Client certificate (PEM), for servers that want one'
+complete -c clinecli -n '__clinecli_is doctor' -l cert-key -r -F -d 'Its private key, if it is in another file'
+complete -c clinecli -n '__clinecli_is doctor' -l profile -x -d 'Profile of the config file: a base URL and its key'
+complete -c clinecli -n '__clinecli_is doctor' -l connect-timeout -x -d 'Seconds to connect'
+complete -c clinecli -n '__clinecli_is doctor' -l idle-timeout -x -d 'Seconds between bytes of an answer'
+complete -c clinecli -n '__clinecli_is doctor' -l timeout -x -d 'Seconds for all checks of the network together'
 complete -c clinecli -n '__clinecli_is doctor' -l retries -x -d 'Without effect: nothing is tried again'
 complete -c clinecli -n '__clinecli_is doctor' -s v -l verbose -d 'Show requests and timings on stderr, and in the report the details and the duration of every check'
 complete -c clinecli -n '__clinecli_is doctor' -s q -l quiet -d 'No notes and no progress on stderr'

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from clinecli.batch.rows import Defaults, Template
+from clinecli.batch.rows import Defaults
 from clinecli.batch.shard import Shard, parse_shard
 from clinecli.batch.source import SETTINGS_BYTES, Form
 from clinecli.batch.stops import Tolerance
 from clinecli.batch.tasks import Pricing
-from clinecli.batch.template import parse_template
+from clinecli.batch.template import RowTemplate, row_template, template_of
 from clinecli.chat import compose
+from clinecli.chat.compose import Given
+from clinecli.chat.conversation import NO_PROMPT
+from clinecli.chat.inputs import Inputs, stdin_flag
+from clinecli.chat.prompt_file import parse_prompt_file
+from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
 from clinecli.config.keys import load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import UsageError
@@ -23,7 +27,7 @@ from clinecli.models.price import Prices, cached_prices, parse_usd
 from clinecli.options.batch import BatchOptions
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import read_text
-from clinecli.text import decode_text
+from clinecli.text import argument
 
 
 class Plan(NamedTuple):
@@ -34,7 +38,7 @@ class Plan(NamedTuple):
     settings: Settings
     form: Form
     defaults: Defaults
-    headers: tuple[tuple[str, str], ...]
+    request: ChatRequest
     digest: bytes
     shard: Shard | None
     pricing: Pricing
@@ -45,8 +49,18 @@ class Plan(NamedTuple):
     tolerance: Tolerance
 
 
-def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
-    """Understand the flags, and read the files that they name.
+def request_options(options: BatchOptions) -> ChatOptions:
+    """The flags of a request, as `ask` has them."""
+    shared = set(ChatOptions._fields) & set(BatchOptions._fields) - {
+        "output",
+        "max_cost",
+        "dry_run",
+    }
+    return ChatOptions(**{name: getattr(options, name) for name in shared})
+
+
+def plan(options: BatchOptions, inputs: Inputs, environ: Mapping[str, str]) -> Plan:
+    """Understand the flags. `inputs` are the files that they name.
 
     Raises `UsageError`, `ConfigError`.
     """
@@ -58,24 +72,22 @@ def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
         referer=options.referer,
         title=options.title,
     )
-    given = _given(options, settings)
-    text = _template_text(options.template)
-    template: Template | None = parse_template(text, "--template") if text is not None else None
+    given, template = _given(options, inputs, settings)
     form = Form.CSV if options.csv else Form.LINES if options.lines else Form.JSON
-    what = [given.fields, given.system, given.earlier, text, form.value]
     shard = parse_shard(options.shard, environ) if options.shard else None
     parts = shard.parts if shard else 1
-    cap = parse_usd(options.max_cost, "--max-cost") if options.max_cost else None
+    cap = parse_usd(str(options.max_cost), "--max-cost") if options.max_cost else None
     prices = Prices()
     if cap is not None or options.estimate:
         prices = cached_prices(environ, str(settings.base_url))
+    defaults = Defaults(_fields(options, given), given.system, given.earlier, template)
     return Plan(
         options,
         settings,
         form,
-        Defaults(given.fields, given.system, given.earlier, template),
-        given.headers,
-        hashlib.blake2b(dumps(what), digest_size=SETTINGS_BYTES).digest(),
+        defaults,
+        given.request,
+        _digest(defaults, form),
         shard,
         Pricing(tokens=options.tpm is not None, prices=None if cap is None else prices),
         prices,
@@ -86,11 +98,57 @@ def plan(options: BatchOptions, environ: Mapping[str, str]) -> Plan:
     )
 
 
+def _given(
+    options: BatchOptions, inputs: Inputs, settings: Settings
+) -> tuple[Given, RowTemplate | None]:
+    """What the request flags and the prompt file say, as `ask` understands them."""
+    prompt = None
+    if options.template is not None:
+        prompt = template_of(_template_text(options.template))
+    elif inputs.prompt_file:
+        prompt = parse_prompt_file(inputs.prompt_file.text, inputs.prompt_file.name)
+    said = NO_PROMPT
+    if prompt:
+        said = said._replace(model=prompt.model, fields=prompt.fields)
+    defaults = compose.Defaults(
+        settings.model, settings.model_source, settings.referer, settings.title
+    )
+    given = compose.given(request_options(options), inputs, defaults, said)
+    if inputs.schema and given.schema:
+        from clinecli.chat.schema import load_schema
+
+        load_schema(given.schema.schema, given.schema.name)
+    if prompt is None:
+        return given, None
+    template = row_template(prompt, inputs.values, replaces_system=bool(given.system))
+    return given, template
+
+
+def _fields(options: BatchOptions, given: Given) -> dict[str, Any]:
+    """The fields that rows may leave out. A flag's cap gets the name that a row's model takes."""
+    fields = given.request.body
+    if options.max_tokens is None:
+        return fields
+    others = {name: value for name, value in fields.items() if name not in TOKEN_CAPS}
+    return {**others, TOKEN_CAPS[0]: options.max_tokens}
+
+
+def _digest(defaults: Defaults, form: Form) -> bytes:
+    template = defaults.template
+    messages = template and [
+        [message.role, *message.content.parts] for message in template.prompt.messages
+    ]
+    values = template and sorted(template.values.items())
+    what = [defaults.fields, defaults.system, defaults.examples, messages, values, form.value]
+    return hashlib.blake2b(dumps(what), digest_size=SETTINGS_BYTES).digest()
+
+
 # Flags that exclude each other, and why.
 _EXCLUDE = (
     ("lines", "csv", "the input has one form"),
     ("restart", "keep_failed", "a new beginning keeps nothing"),
     ("estimate", "dry_run", "each prints something else"),
+    ("template", "prompt_file", "both say what is asked"),
 )
 _NEED_OUTPUT = ("restart", "keep_failed")
 
@@ -105,51 +163,18 @@ def _check(options: BatchOptions) -> None:
     for name in _NEED_OUTPUT:
         if getattr(options, name) and options.output in {None, "-"}:
             raise UsageError(f"{_flag(name)} needs a file", hint="name it by --output FILE")
-    for name in ("rpm", "tpm", "grace"):
-        value = getattr(options, name)
-        if value is not None and not 0 < value < float("inf") and (name != "grace" or value != 0):
-            raise UsageError(f"{_flag(name)} must be more than 0, not {value}", hint="e.g. 60")
+    if stdin_flag(request_options(options)):
+        raise UsageError("stdin is for the rows", hint="put the prompt and its values into files")
 
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _given(options: BatchOptions, settings: Settings) -> compose.Given:
-    """What the request flags say, as `ask` understands them."""
-
-    def text(path: str | None) -> compose.Named | None:
-        return compose.Named(path, read_text(path)) if path else None
-
-    flags = ChatOptions(
-        system=options.system,
-        temperature=options.temperature,
-        max_tokens=options.max_tokens,
-        param=options.param,
-    )
-    inputs = compose.Inputs(
-        system=text(options.system_file),
-        tools=text(options.tools),
-        schema=text(options.schema),
-        messages=text(options.messages),
-    )
-    defaults = compose.Defaults(
-        settings.model, settings.model_source, settings.referer, settings.title
-    )
-    given = compose.given(flags, inputs, defaults)
-    if options.schema:
-        from clinecli.chat.schema import load_schema
-
-        load_schema(given.schema, options.schema)
-    return given
-
-
-def _template_text(template: str | None) -> str | None:
-    if template is None:
-        return None
+def _template_text(template: str) -> str:
     if template.startswith("@"):
         return read_text(template[1:])
-    return decode_text(os.fsencode(template), "--template")
+    return argument(template, "--template")
 
 
 def _tolerance(text: str | None) -> Tolerance:

@@ -17,37 +17,23 @@ that what is checked, fingerprinted, estimated and asked is the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from clinecli.batch.rowtext import RowFault, cell_value, parse_row
-from clinecli.chat.reply import ChatRequest
+from clinecli.batch.template import RowTemplate
+from clinecli.chat.parameters import with_cap_for
+from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import dumps
 
 _ENDPOINT = "/chat/completions"
 _BODY_KEYS = {"custom_id", "id", "method", "url", "body"}
-_CAPS = ("max_tokens", "max_completion_tokens")
 # Newer models call the system message by another name.
 _SYSTEM = ("system", "developer")
-# The field of a template that a row of text fills.
-TEXT_FIELD = "input"
 _SHAPES = (
     'a row has "prompt", "messages" or "body"; any other object needs --template, and lines of '
     "text need --lines"
 )
-
-
-class Template(Protocol):
-    """Messages with variables, as a prompt file has them."""
-
-    @property
-    def variables(self) -> frozenset[str]:
-        """The names of the variables."""
-        ...
-
-    def fill(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
-        """The messages with values in them."""
-        ...
 
 
 class Defaults(NamedTuple):
@@ -60,7 +46,7 @@ class Defaults(NamedTuple):
     fields: Mapping[str, Any]
     system: tuple[dict[str, Any], ...] = ()
     examples: tuple[dict[str, Any], ...] = ()
-    template: Template | None = None
+    template: RowTemplate | None = None
 
 
 class Row(NamedTuple):
@@ -158,12 +144,12 @@ def _id(row: Mapping[str, Any]) -> str | None:
 
 def _body(value: Any, defaults: Defaults) -> dict[str, Any]:
     """The request of a parsed row, `stream` apart."""
-    if isinstance(value, str):
-        value = {(TEXT_FIELD if defaults.template else "prompt"): value}
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | str):
         raise RowFault("it is neither a JSON object nor a string", _SHAPES)
     if defaults.template:
-        return _filled(value, defaults.template, defaults)
+        return _merged({"messages": defaults.template.fill(value)}, defaults)
+    if isinstance(value, str):
+        value = {"prompt": value}
     body = value.get("body")
     if isinstance(body, dict) or "url" in value:
         return _whole(value, body, defaults)
@@ -204,23 +190,6 @@ def _whole(row: dict[str, Any], body: Any, defaults: Defaults) -> dict[str, Any]
     return _merged(body, defaults)
 
 
-def _filled(fields: dict[str, Any], template: Template, defaults: Defaults) -> dict[str, Any]:
-    """The request of a template. Fields are text; what is no text is inserted as JSON."""
-    if missing := sorted(template.variables - fields.keys()):
-        raise RowFault(
-            f"the template's field '{missing[0]}' is not there: the fields are {_keys(fields)}",
-            "correct the name in the template, or the row",
-        )
-    values = {name: _as_text(fields[name]) for name in template.variables}
-    return _merged({"messages": template.fill(values)}, defaults)
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else dumps(value).decode()
-
-
 def _merged(fields: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
     """A row's fields, and what they leave out."""
     messages = fields.get("messages")
@@ -235,12 +204,14 @@ def _merged(fields: dict[str, Any], defaults: Defaults) -> dict[str, Any]:
     body = {**defaults.fields, **fields}
     if defaults.system and not has_system:
         body["messages"] = [*defaults.system, *messages]
-    if _CAPS[0] in body and _CAPS[1] in body:
+    if TOKEN_CAPS[0] in body and TOKEN_CAPS[1] in body:
         # One cap by two names: the row's own counts.
-        own = [cap for cap in _CAPS if cap in fields] or list(_CAPS)
-        for cap in _CAPS:
+        own = [cap for cap in TOKEN_CAPS if cap in fields] or list(TOKEN_CAPS)
+        for cap in TOKEN_CAPS:
             if cap not in own:
                 del body[cap]
+    if TOKEN_CAPS[0] in defaults.fields and TOKEN_CAPS[0] not in fields:
+        return with_cap_for(body.get("model"), body)
     return body
 
 

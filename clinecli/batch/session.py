@@ -53,7 +53,8 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
     """
     plan, checkpoint = session.plan, session.kept.checkpoint
     started = time.monotonic()
-    wire = Wire(session.transport, session.transport.redactor(session.key), session.early)
+    redact = session.transport.redactor(session.key, *_secrets(session))
+    wire = Wire(session.transport, redact, session.early)
     tally = Tally(checkpoint.answered, checkpoint.failed)
     throttle = Throttle(plan.options.jobs, plan.rpm, plan.tpm)
     feed = feed_of(wire.wake)
@@ -154,23 +155,32 @@ def _in_order(session: Session, feed: Feed) -> InOrder | None:
     return InOrder(feed, _write(session), options.jobs)
 
 
+def _secrets(session: Session) -> tuple[Secret, ...]:
+    """Values of headers that were read from files."""
+    request = session.plan.request
+    return tuple(Secret(value) for name, value in request.headers if name in request.secret_headers)
+
+
 def _calls(session: Session) -> Callable[[Ticket], Call]:
     settings = session.plan.settings
-    headers = JSON + session.plan.headers
+    request = session.plan.request
+    headers = JSON + request.headers
+    secrets = _secrets(session)
     detail = session.messages.detail if session.messages.verbose else None
 
     def call(ticket: Ticket) -> Call:
-        request, _, spent = ticket.attempt
+        row, _, spent = ticket.attempt
         deadline = Deadline(settings.timeout, spent=spent)
         return Call(
             "POST",
             CHAT,
             deadline,
-            body=request.data,
+            body=row.data,
             headers=headers,
             key=session.key,
             idle=settings.idle_timeout,
             log=detail,
+            secrets=secrets,
         )
 
     return call

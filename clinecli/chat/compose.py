@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any, NamedTuple
 
-from clinecli.chat.images import data_url, is_url
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.conversation import (
+    Prompt,
+    Schema,
+    array,
+    conversation,
+    filled_prompt,
+    messages_of,
+    new_text,
+    system_of,
+)
+from clinecli.chat.headers import Header, log_headers, parse_headers
+from clinecli.chat.inputs import Inputs, Named
+from clinecli.chat.parameters import flag_fields, parse_param, response_format, with_cap_for
+from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
 from clinecli.errors import EmptyMessageError, UsageError
-from clinecli.jsontext import dumps, loads_exact, parse_json
+from clinecli.jsontext import dumps, parse_json
 from clinecli.options.chat import ChatOptions
-from clinecli.text import decode_text
-
-# What `--param` may not set, and what to use instead.
-_RESERVED = {
-    "stream": "the command decides it: `ask` or `stream`",
-    "messages": "use --messages FILE",
-}
-
-
-class Named(NamedTuple):
-    """The text of an input, and the name by which messages call it."""
-
-    name: str
-    text: str
-
-
-class Inputs(NamedTuple):
-    """What the options name, as it was read. `images` are (name, content); the content of a URL
-    is empty. `thread` is empty for a file that does not exist yet."""
-
-    stdin: bytes = b""
-    files: tuple[Named, ...] = ()
-    images: tuple[tuple[str, bytes], ...] = ()
-    system: Named | None = None
-    tools: Named | None = None
-    schema: Named | None = None
-    messages: Named | None = None
-    thread: Named | None = None
-    request: Named | None = None
+from clinecli.text import argument, clean
 
 
 class Defaults(NamedTuple):
@@ -53,35 +35,22 @@ class Defaults(NamedTuple):
 
 
 class Composed(NamedTuple):
-    """A request, the messages of it that a thread file does not have yet, and the JSON of
-    `--schema`."""
+    """A request, the messages of it that a thread file does not have yet, and the schema of the
+    reply."""
 
     request: ChatRequest
     turn: list[dict[str, Any]]
-    schema: Any = None
+    schema: Schema | None = None
 
 
 class Given(NamedTuple):
-    """What flags say of requests that come from elsewhere: fields of the body, system message and
-    earlier turns, headers, and the JSON of `--schema`."""
+    """What is said of requests whose messages come from elsewhere: a request without any, the
+    system message and earlier turns for them, and the schema of the replies."""
 
-    fields: dict[str, Any]
+    request: ChatRequest
     system: tuple[dict[str, Any], ...]
     earlier: tuple[dict[str, Any], ...]
-    headers: tuple[tuple[str, str], ...]
-    schema: Any = None
-
-
-def reads_stdin(options: ChatOptions) -> bool:
-    """Whether stdin is part of the input. A whole request leaves it alone unless told."""
-    if options.prompt == ["-"] or options.request == "-":
-        return True
-    return not options.no_stdin and (not options.request or bool(options.prompt))
-
-
-def has_input(options: ChatOptions) -> bool:
-    """Whether there is anything to ask without stdin."""
-    return any((options.prompt, options.file, options.image, options.messages, options.request))
+    schema: Schema | None = None
 
 
 def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream: bool) -> Composed:
@@ -90,56 +59,105 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     Raises `UsageError` for input that cannot be used and `EmptyMessageError` when nothing is
     asked.
     """
-    whole = _whole_request(options, inputs)
-    turn = _new_turn(options, inputs)
-    if options.thread and not turn:
-        raise EmptyMessageError("there is no new message for the thread: nothing was sent")
-    earlier = _array(whole.get("messages", []), "messages of --request")
-    earlier += _messages(inputs.messages)
-    # A thread that does not exist yet is empty.
-    thread = _messages(inputs.thread) if inputs.thread and inputs.thread.text else []
-    system = _system(options, inputs)
-    if system:
-        # A flag wins over the file, and a conversation has one system message.
-        earlier = [message for message in earlier if message.get("role") != "system"]
-        kept = [message for message in thread if message.get("role") != "system"]
-    else:
-        kept = thread
-    body: dict[str, Any] = {}
-    if "model" not in whole or options.model:
-        body["model"] = _argument(defaults.model, defaults.model_source)
-    body = {**whole, **body, "messages": [*system, *earlier, *kept, *turn]}
-    schema = parse_json(inputs.schema.text, inputs.schema.name) if inputs.schema else None
-    body.update(_fields(options, inputs, schema))
+    if options.request and options.prompt_file:
+        raise UsageError(
+            "--request and --prompt-file exclude each other", hint="leave one of them out"
+        )
+    whole = _whole_request(inputs.request)
+    text = new_text(options, inputs)
+    prompt = filled_prompt(inputs.prompt_file, inputs.values, text)
+    rest = "" if prompt.takes_input else text
+    messages, turn = conversation(options, inputs, whole, rest, prompt)
+    schema = _schema(inputs.schema)
+    model = None if options.model else whole.get("model", prompt.model)
+    if model is None:
+        model = argument(defaults.model, defaults.model_source)
+    said = {**whole, "model": model, "messages": messages, **prompt.fields}
+    body = _with_flags(said, options, inputs)
+    if schema:
+        body["response_format"] = response_format(schema.schema)
+    body.update(parse_param(param) for param in options.param or ())
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
-    request = ChatRequest(body, _headers(defaults))
+    request = _with_headers(body, options, inputs, defaults)
     if not request.has_user_content:
         raise EmptyMessageError("there is no user message with content: nothing was sent")
-    read = (inputs.tools, inputs.schema, inputs.messages, inputs.thread)
+    read = (inputs.tools, inputs.schema, inputs.messages, inputs.thread, inputs.prompt_file)
     if options.request or options.param or any(read):
         # Flags and text can always be sent; JSON may hold what is no text, or is too deep.
         _check(request)
-    return Composed(request, turn if thread else [*system, *turn], schema)
+    return Composed(request, turn, schema or prompt.schema)
 
 
-def given(options: ChatOptions, inputs: Inputs, defaults: Defaults) -> Given:
-    """What the flags say that are no message. Raises `UsageError` for what cannot be used."""
-    schema = parse_json(inputs.schema.text, inputs.schema.name) if inputs.schema else None
-    model = _argument(defaults.model, defaults.model_source)
-    return Given(
-        {"model": model, **_fields(options, inputs, schema)},
-        tuple(_system(options, inputs)),
-        tuple(_messages(inputs.messages)),
-        _headers(defaults),
-        schema,
+def given(options: ChatOptions, inputs: Inputs, defaults: Defaults, prompt: Prompt) -> Given:
+    """What flags, and a prompt file under them, say of requests whose messages come from
+    elsewhere. Raises `UsageError`."""
+    model = prompt.model if prompt.model and not options.model else defaults.model
+    said = {"model": argument(model, defaults.model_source), **prompt.fields}
+    body = _with_flags(said, options, inputs)
+    schema = _schema(inputs.schema)
+    if schema:
+        body["response_format"] = response_format(schema.schema)
+    body.update(parse_param(param) for param in options.param or ())
+    request = _with_headers(body, options, inputs, defaults)
+    system, earlier = system_of(options, inputs), messages_of(inputs.messages)
+    return Given(request, tuple(system), tuple(earlier), schema or prompt.schema)
+
+
+def with_model(request: ChatRequest, model: str) -> ChatRequest:
+    """The same request to another model."""
+    return request._replace(body=with_cap_for(model, {**request.body, "model": model}))
+
+
+def with_correction(request: ChatRequest, reply: str, fault: str) -> ChatRequest:
+    """The same request with a reply that is at fault, and what is to be done about it."""
+    demand = (
+        f"This does not satisfy the JSON Schema: {fault}. Answer with the corrected JSON alone."
+    )
+    messages = [
+        *request.body["messages"],
+        {"role": "assistant", "content": clean(reply)},
+        {"role": "user", "content": clean(demand)},
+    ]
+    return request._replace(body={**request.body, "messages": messages})
+
+
+def _schema(given: Named | None) -> Schema | None:
+    return Schema(given.name, parse_json(given.text, given.name)) if given else None
+
+
+def _with_flags(said: dict[str, Any], options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
+    """What files say, and the flags that win over it."""
+    body = said
+    if options.max_tokens is not None:
+        body = {name: value for name, value in said.items() if name not in TOKEN_CAPS}
+    body = {**body, **flag_fields(options, body)}
+    if inputs.tools:
+        name, text = inputs.tools
+        body["tools"] = array(parse_json(text, name), name)
+    # A whole request is sent as it is.
+    is_ours = options.max_tokens is not None or not options.request
+    return with_cap_for(body["model"], body) if is_ours else body
+
+
+def _with_headers(
+    body: dict[str, Any], options: ChatOptions, inputs: Inputs, defaults: Defaults
+) -> ChatRequest:
+    given = parse_headers(options.header or (), inputs.header_files)
+    names = {header.name.lower() for header in given}
+    logged = log_headers(defaults.referer, defaults.title)
+    headers: list[Header] = [each for each in logged if each.name.lower() not in names]
+    headers += given
+    return ChatRequest(
+        body,
+        tuple((header.name, header.value) for header in headers),
+        {header.name: header.file for header in headers if header.file},
     )
 
 
-def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
-    if not options.request:
+def _whole_request(given: Named | None) -> dict[str, Any]:
+    if given is None:
         return {}
-    given = inputs.request or Named("stdin", decode_text(inputs.stdin, "stdin"))
     if not given.text.strip():
         raise EmptyMessageError(f"{given.name} holds no request: nothing was sent")
     body = parse_json(given.text, given.name)
@@ -150,117 +168,6 @@ def _whole_request(options: ChatOptions, inputs: Inputs) -> dict[str, Any]:
         )
     body.pop("stream", None)
     return body
-
-
-def _messages(given: Named | None) -> list[dict[str, Any]]:
-    """The turns of a file. Raises `UsageError`."""
-    if given is None:
-        return []
-    messages = parse_json(given.text, given.name)
-    if not isinstance(messages, list) or not all(isinstance(item, dict) for item in messages):
-        raise UsageError(
-            f"{given.name} is not a JSON array of messages",
-            hint='write it like [{"role": "user", "content": "…"}]',
-        )
-    return messages
-
-
-def _array(value: Any, name: str) -> list[dict[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise UsageError(f"{name} must be an array of objects", hint="write it like [{…}, {…}]")
-    return value
-
-
-def _new_turn(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
-    """The user message: prompt, files and stdin, with a blank line between; then images."""
-    words = [] if options.prompt == ["-"] else (options.prompt or [])
-    prompt = _argument(" ".join(words), "the prompt")
-    last = "" if options.request == "-" else decode_text(inputs.stdin, "stdin")
-    # An attachment without content is no message, whatever its name says.
-    is_blank = not any(text.strip() for text in (prompt, *(f.text for f in inputs.files), last))
-    pieces = [] if is_blank else [prompt, *map(_attachment, inputs.files), last]
-    text = "\n\n".join(piece for piece in pieces if piece)
-    images = [
-        {"type": "image_url", "image_url": {"url": name if is_url(name) else data_url(data, name)}}
-        for name, data in inputs.images
-    ]
-    if images:
-        parts = [{"type": "text", "text": text}] if text.strip() else []
-        return [{"role": "user", "content": [*parts, *images]}]
-    return [{"role": "user", "content": text}] if text.strip() else []
-
-
-def _attachment(file: Named) -> str:
-    end = "" if file.text.endswith("\n") else "\n"
-    name = file.name.replace("&", "&amp;").replace('"', "&quot;")
-    return f'<file name="{_argument(name, "a file name")}">\n{file.text}{end}</file>'
-
-
-def _system(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
-    texts = [_argument(options.system, "--system")] if options.system else []
-    texts += [inputs.system.text] if inputs.system else []
-    return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
-
-
-def _argument(text: str, name: str) -> str:
-    """An argument as text: bytes that the locale cannot read reach Python as lone surrogates
-    (PEP 383). Raises `UsageError` when they are not UTF-8 either."""
-    return decode_text(text.encode("utf-8", "surrogateescape"), name)
-
-
-def _fields(options: ChatOptions, inputs: Inputs, schema: Any) -> dict[str, Any]:
-    """The body's fields that have flags, `--param` last."""
-    fields: dict[str, Any] = {}
-    if options.temperature is not None:
-        if math.isnan(options.temperature):
-            raise UsageError("--temperature is not a number", hint="it goes from 0 to 2")
-        fields["temperature"] = options.temperature
-    if options.max_tokens is not None:
-        fields["max_tokens"] = options.max_tokens
-    if inputs.tools:
-        name, text = inputs.tools
-        fields["tools"] = _array(parse_json(text, name), name)
-    if inputs.schema:
-        fields["response_format"] = _response_format(schema)
-    for param in options.param or []:
-        name, value = _parse_param(param)
-        fields[name] = value
-    return fields
-
-
-def _response_format(schema: Any) -> dict[str, Any]:
-    title = schema.get("title") if isinstance(schema, dict) else None
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64] if isinstance(title, str) else ""
-    return {"type": "json_schema", "json_schema": {"name": name or "reply", "schema": schema}}
-
-
-def _parse_param(text: str) -> tuple[str, Any]:
-    """`KEY=VALUE`: JSON where it parses, else a string."""
-    text = _argument(text, "--param")
-    name, separator, value = text.partition("=")
-    name = name.strip()
-    if not separator or not name:
-        raise UsageError(f"--param takes KEY=VALUE, not '{text}'", hint="e.g. -p top_p=0.9")
-    if name in _RESERVED:
-        raise UsageError(f"--param cannot set '{name}'", hint=_RESERVED[name])
-    try:
-        return name, loads_exact(value)
-    except ValueError:
-        return name, value
-
-
-def _headers(defaults: Defaults) -> tuple[tuple[str, str], ...]:
-    """The API's optional headers for usage logs."""
-    headers = []
-    for name, value in (("HTTP-Referer", defaults.referer), ("X-Title", defaults.title)):
-        text = _argument(value or "", f"the value for {name}").strip()
-        if not text.isprintable():
-            raise UsageError(
-                f"the value for {name} has control characters", hint="give it as one line of text"
-            )
-        if text:
-            headers.append((name, text))
-    return tuple(headers)
 
 
 def _check(request: ChatRequest) -> None:

@@ -52,7 +52,7 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
     except Unresolvable as unresolvable:
         return IncompleteError(
             f"the schema refers to {unresolvable.ref}, which it does not contain",
-            code=Code.SCHEMA_MISMATCH,
+            code=Code.SCHEMA_REFERENCE,
             hint="put the definition into the schema file: nothing is fetched",
         )
     if error is None:

@@ -20,6 +20,7 @@ from clinecli.chat.endpoints import CHAT
 from clinecli.chat.reply import ChatRequest, Reply
 from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
+from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, RejectedError
 from clinecli.options.chat import ChatOptions
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
+    from clinecli.transport.deadline import Deadline
     from clinecli.transport.exchange import Answer
     from clinecli.transport.retry import RetryPolicy
 
@@ -57,7 +59,7 @@ class Opened(NamedTuple):
     sink: StdoutSink | FileSink
     transport: Transport
     call: Call
-    early: EarlyConnection
+    early: EarlyConnection | None
     policy: RetryPolicy
     redact: Redactor
     started: float
@@ -65,6 +67,19 @@ class Opened(NamedTuple):
     def send(self, attempt: int) -> Answer:
         """What the server answers. Every attempt has a connection of its own."""
         return self.transport.send(self.call, self.early if attempt == 1 else None)
+
+    def another(self, prepared: Prepared, deadline: Deadline | None = None) -> Opened:
+        """The same place for the reply to another request, which has its own time unless a
+        deadline is given."""
+        from clinecli.transport.deadline import Deadline
+
+        deadline = deadline or Deadline(prepared.settings.timeout)
+        body = prepared.request.encode(stream=prepared.stream)
+        return self._replace(
+            call=self.call._replace(body=body, deadline=deadline),
+            early=None,
+            policy=self.policy._replace(deadline=deadline),
+        )
 
 
 def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepared:
@@ -81,10 +96,10 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
     validator = None
-    if options.schema:
+    if schema:
         from clinecli.chat.schema import load_schema
 
-        validator = load_schema(schema, options.schema)
+        validator = load_schema(schema.schema, schema.name)
     return Prepared(options, settings, request, turn, validator, stream)
 
 
@@ -144,15 +159,19 @@ def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
             body=request.encode(stream=prepared.stream),
             headers=JSON + request.headers,
             key=key.secret,
+            secrets=tuple(
+                Secret(value) for name, value in request.headers if name in request.secret_headers
+            ),
             idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
             log=messages.detail if messages.verbose else None,
         )
         policy = RetryPolicy(settings.retries, deadline, note)
-        redact = transport.redactor(key.secret)
+        redact = transport.redactor(call.key, *call.secrets)
         messages.start_progress(label)
         yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
     except RejectedError as error:
-        near = _did_you_mean(model) if error.http_status == 404 else ""
+        is_first = error.http_status == 404 and not options.fallback
+        near = _did_you_mean(model) if is_first else ""
         raise (error.with_hint(near) if near else error) from None
     finally:
         messages.stop_progress()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from clinecli.chat.compose import with_correction
 from clinecli.chat.reply import Event, Reply
+from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import (
     Opened,
     Prepared,
@@ -29,10 +31,17 @@ def run(options: ChatOptions) -> int:
     prepared = prepare(options, messages, stream=False)
     if preview(prepared):
         return ExitStatus.OK
+    check_cost(prepared)
     with opened(prepared, messages) as ready:
         replies: list[Reply] = []
         try:
-            event, text = _answer(prepared, ready, replies, messages)
+            event, text = first_that_answers(
+                prepared,
+                ready,
+                messages,
+                lambda prepared, ready: _repaired(prepared, ready, replies, messages),
+                has_shown=lambda: False,
+            )
         except ClinecliError:
             if any(reply.usage for reply in replies):
                 show_usage(prepared, ready, replies, messages)
@@ -44,6 +53,25 @@ def run(options: ChatOptions) -> int:
             ready.sink.write(render.render(text) + render.finish())
         finish(prepared, ready, replies, messages)
     return ExitStatus.OK
+
+
+def _repaired(
+    prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages
+) -> tuple[Event, str]:
+    """As `_answer`; a reply that the schema refuses is sent back, `--repair` times."""
+    original, most = prepared, prepared.options.repair or 0
+    for count in range(1, most + 2):
+        try:
+            return _answer(prepared, ready, replies, messages)
+        except IncompleteError as error:
+            if error.code is not Code.SCHEMA_MISMATCH or count > most:
+                raise
+            messages.note(f"{error.text}; asking for a correction ({count} of {most})")
+            request = with_correction(original.request, replies[-1].text, error.message)
+            prepared = original._replace(request=request)
+            check_cost(prepared)
+            ready = ready.another(prepared, ready.call.deadline)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _answer(
@@ -60,6 +88,7 @@ def _answer(
                 event = whole_reply(answer)
             reply = Reply()
             reply.add(event)
+            reply.request_id = answer.request_id
             replies.append(reply)
             _reasoning(prepared, event, messages)
             text, failure = _asked_for(prepared, reply)
@@ -73,12 +102,25 @@ def _answer(
 
 def _asked_for(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
     """The text to print, and why there is none."""
-    text = reply.text
-    if not prepared.options.extract:
-        return text, failure_of(prepared, reply)
+    if prepared.options.extract:
+        return _extracted(prepared, reply)
+    text, failure = reply.text, failure_of(prepared, reply)
+    is_refused = failure is not None and failure.code is Code.SCHEMA_MISMATCH
+    if is_refused and prepared.options.repair is not None:
+        from clinecli.chat.render import first_code_block
+
+        # A fence around what the schema accepts is no reason to ask again.
+        block = first_code_block(text) or ""
+        if not failure_of(prepared, reply, block):
+            return block, None
+    return text, failure
+
+
+def _extracted(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
+    """The first code block of the text, and why there is none."""
     from clinecli.chat.render import first_code_block
 
-    block = first_code_block(text) or ""
+    block = first_code_block(reply.text) or ""
     failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
     if not failure and not block.strip():
         failure = IncompleteError(

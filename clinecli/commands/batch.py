@@ -13,9 +13,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from clinecli.batch.plan import Plan, plan
+from clinecli.batch.plan import Plan, plan, request_options
 from clinecli.batch.prepare import Source, Stored, open_outputs, open_source, sieve_of, stored
 from clinecli.batch.store import ResultFile
+from clinecli.commands._inputs import gather
 from clinecli.config.keys import find_key
 from clinecli.errors import EmptyMessageError, ExitStatus
 from clinecli.options.batch import BatchOptions
@@ -55,7 +56,7 @@ def run(options: BatchOptions) -> int:
     """Ask every row; 0 means that each has a complete answer. Raises `ClinecliError`."""
     network = options.network
     messages = Messages(quiet=network.quiet, verbose=network.verbose)
-    planned = plan(options, os.environ)
+    planned = plan(options, gather(request_options(options), b""), os.environ)
     if planned.shard:
         messages.note(f"shard {planned.shard}, by {planned.shard.source}")
     if options.estimate or options.dry_run:

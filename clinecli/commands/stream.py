@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clinecli.chat.reply import Event, Reply
+from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import (
     Opened,
     Prepared,
@@ -28,10 +29,18 @@ def run(options: ChatOptions) -> int:
     prepared = prepare(options, messages, stream=True)
     if preview(prepared):
         return ExitStatus.OK
+    check_cost(prepared)
     with opened(prepared, messages) as ready:
         replies: list[Reply] = []
+        printers: list[_Printer] = []
         try:
-            _answer(prepared, ready, replies, messages)
+            first_that_answers(
+                prepared,
+                ready,
+                messages,
+                lambda prepared, ready: _answer(prepared, ready, replies, messages, printers),
+                has_shown=lambda: ready.sink.started or printers[-1].has_shown,
+            )
         except ClinecliError:
             ready.sink.flush()
             if any(reply.usage for reply in replies):
@@ -41,8 +50,15 @@ def run(options: ChatOptions) -> int:
     return ExitStatus.OK
 
 
-def _answer(prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages) -> None:
-    """Print a reply as it comes; every reply on the way, which is paid for, goes to `replies`.
+def _answer(
+    prepared: Prepared,
+    ready: Opened,
+    replies: list[Reply],
+    messages: Messages,
+    printers: list[_Printer],
+) -> None:
+    """Print a reply as it comes; every reply on the way, which is paid for, goes to `replies`,
+    and what printed it to `printers`.
 
     Raises `ClinecliError`. Once anything was shown, nothing is tried again.
     """
@@ -51,12 +67,14 @@ def _answer(prepared: Prepared, ready: Opened, replies: list[Reply], messages: M
     options = prepared.options
     attempt = 1
     while True:
-        reply = Reply(keep_text=bool(options.schema or options.thread))
+        reply = Reply(keep_text=bool(prepared.validator or options.thread))
         replies.append(reply)
         printer = _Printer(options, ready.sink, messages)
+        printers.append(printer)
         try:
             try:
                 with ready.send(attempt) as answer:
+                    reply.request_id = answer.request_id
                     for events in reply_events(answer):
                         for event in events:
                             reply.add(event)

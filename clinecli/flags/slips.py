@@ -30,6 +30,12 @@ _MEANT = {
     "--request": "data data-binary data-raw body d",
     "--tools": "functions tool function",
     "--param": "option options set",
+    "--header": "headers",
+    "--effort": "reasoning-effort",
+    "--prompt-file": "template",
+    "--var": "variable variables",
+    "--fallback": "fallback-model fallbacks",
+    "--max-cost": "budget max-budget max-spend",
     "--extract": "code extract-last xl",
     "--file": "attachment attach attachments files fragment a",
     "--image": "images picture",
@@ -49,7 +55,6 @@ _TEXTS = {
     "the message is a word of its own: clinecli {command} 'QUESTION'": (
         "prompt message query question content"
     ),
-    "headers cannot be set, but for --referer and --title": "header headers h",
     "certificates are always checked; --ca-file FILE trusts one more authority": (
         "insecure k no-verify verify"
     ),
@@ -57,7 +62,7 @@ _TEXTS = {
     "it is a flag of its own: clinecli --version": "version",
     _FIELD: (
         "top-p top-k min-p seed stop n frequency-penalty presence-penalty repetition-penalty "
-        "logprobs logit-bias tool-choice parallel-tool-calls reasoning-effort service-tier"
+        "logprobs logit-bias tool-choice parallel-tool-calls service-tier"
     ),
 }
 _FLAGS = {wish: flag for flag, wishes in _MEANT.items() for wish in wishes.split()}

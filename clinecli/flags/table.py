@@ -45,7 +45,7 @@ COMMANDS: dict[str, Command] = {
             "clinecli stream 'Tell me a story.'",
             "clinecli stream -f main.py -m openai/gpt-4o-mini 'Explain this program.'",
         ),
-        leave_out=frozenset({"extract"}),
+        leave_out=frozenset({"extract", "repair"}),
     ),
     "batch": Command(
         "batch.BatchOptions",
@@ -80,11 +80,8 @@ COMMANDS: dict[str, Command] = {
             "clinecli doctor --json net.dns net.tls",
         ),
         meanings={
-            "connect_timeout": {
-                "help": "Seconds for one step on the way to the API.",
-                "default": 3.0,
-            },
-            "timeout": {"help": "Seconds for all checks together.", "default": 15.0},
+            "idle_timeout": {"help": "Seconds between bytes of an answer."},
+            "timeout": {"help": "Seconds for all checks of the network together."},
             "retries": {"help": "Without effect: nothing is tried again.", "default": None},
             "verbose": {
                 "help": "Show requests and timings on stderr, and in the report the details and "

@@ -9,7 +9,7 @@ from clinecli.errors import UsageError
 from clinecli.options.flag import Flag, Kind
 
 # An empty one of these is an unset variable of a script: `--schema "$UNSET"` has to count.
-_NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL}
+_NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL, Kind.PROMPT_FILE}
 
 
 def convert(flag: Flag, given: Any, command: str) -> Any:

@@ -12,7 +12,7 @@ from clinecli.mock.recording import read_exchanges
 from clinecli.mock.replay import Recordings
 from clinecli.options.mock import MockOptions
 from clinecli.streams.files import read_text
-from clinecli.text import decode_text
+from clinecli.text import argument
 
 
 def make_api(options: MockOptions) -> MockApi:
@@ -41,7 +41,7 @@ def _reply(given: str | None) -> str | None:
     if given.startswith("@"):
         return read_text(given[1:])
     # Arguments that are not UTF-8 come as lone surrogates.
-    return decode_text(given.encode("utf-8", "surrogateescape"), "--reply")
+    return argument(given, "--reply")
 
 
 def _recordings(options: MockOptions) -> Recordings | None:

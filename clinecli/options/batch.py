@@ -41,6 +41,16 @@ class BatchOptions(NamedTuple):
             kind=Kind.AT_FILE,
         ),
     ] = None
+    prompt_file: Annotated[
+        Text,
+        _CHAT["prompt_file"]._replace(
+            help="Messages, model and parameters from a .prompt.yml, with {{FIELD}} filled from "
+            "each row."
+        ),
+    ] = None
+    var: Annotated[Words, _CHAT["var"]] = None
+    var_file: Annotated[Words, _CHAT["var_file"]] = None
+    vars: Annotated[Text, _CHAT["vars"]._replace(metavar="FILE")] = None
     system: Annotated[Text, _CHAT["system"]] = None
     system_file: Annotated[Text, _CHAT["system_file"]] = None
     messages: Annotated[Text, _CHAT["messages"]] = None
@@ -54,6 +64,7 @@ class BatchOptions(NamedTuple):
     model: Annotated[Text, MODEL] = None
     temperature: Annotated[float | None, _CHAT["temperature"]] = None
     max_tokens: Annotated[int | None, _CHAT["max_tokens"]] = None
+    effort: Annotated[Text, _CHAT["effort"]] = None
     param: Annotated[Words, _CHAT["param"]] = None
     tools: Annotated[Text, _CHAT["tools"]] = None
     output: Annotated[
@@ -96,7 +107,8 @@ class BatchOptions(NamedTuple):
     rpm: Annotated[float | None, Flag(_PACE, "Requests a minute at most.", above=0)] = None
     tpm: Annotated[float | None, Flag(_PACE, "Tokens a minute at most.", above=0)] = None
     max_cost: Annotated[
-        Text, Flag(_PACE, "Send nothing that could make the batch cost more.", "USD")
+        float | None,
+        Flag(_PACE, "Send nothing that could make the batch cost more.", "USD", above=0),
     ] = None
     max_failures: Annotated[
         Text, Flag(_PACE, "End the batch when more rows than that have failed.", "N|N%")
@@ -120,3 +132,4 @@ class BatchOptions(NamedTuple):
     dry_run: Annotated[bool, Flag(_INSPECT, "Print the request bodies; send nothing.")] = False
     referer: Annotated[Text, REFERER] = None
     title: Annotated[Text, TITLE] = None
+    header: Annotated[Words, _CHAT["header"]] = None

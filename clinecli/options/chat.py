@@ -7,6 +7,15 @@ from clinecli.options.flag import Flag, Group, Kind, Text, Words
 
 _INPUT, _MODEL, _OUTPUT, _INSPECT = Group.INPUT, Group.MODEL, Group.OUTPUT, Group.INSPECT
 
+_EFFORTS = {
+    "none": "do not reason",
+    "minimal": "as little as possible",
+    "low": "a little",
+    "medium": "as usual",
+    "high": "a lot",
+    "xhigh": "as much as possible",
+}
+
 
 class ChatOptions(NamedTuple):
     """Flags of `ask` and `stream`; `extract` is of `ask` alone."""
@@ -21,8 +30,37 @@ class ChatOptions(NamedTuple):
             is_argument=True,
         ),
     ] = None
+    prompt_file: Annotated[
+        Text,
+        Flag(
+            _INPUT,
+            "Messages, model and parameters from a .prompt.yml, or a message from a .txt or .md.",
+            short="P",
+            kind=Kind.PROMPT_FILE,
+        ),
+    ] = None
+    var: Annotated[
+        Words,
+        Flag(_INPUT, "Value of a {{NAME}} in it; repeatable.", short="V", kind=Kind.VARIABLE),
+    ] = None
+    var_file: Annotated[
+        Words,
+        Flag(_INPUT, "The same, from FILE or stdin (-); repeatable.", kind=Kind.VARIABLE_FILE),
+    ] = None
+    vars: Annotated[
+        Text, Flag(_INPUT, "Values from a YAML or JSON mapping.", "FILE|-", kind=Kind.FILE)
+    ] = None
     no_stdin: Annotated[bool, Flag(_INPUT, "Do not read stdin.")] = False
     model: Annotated[Text, MODEL] = None
+    fallback: Annotated[
+        Words,
+        Flag(
+            _MODEL,
+            "Ask this model when the one before is unavailable, unknown or out of quota; "
+            "repeatable.",
+            kind=Kind.MODEL,
+        ),
+    ] = None
     system: Annotated[Text, Flag(_INPUT, "System message.", short="s")] = None
     system_file: Annotated[Text, Flag(_INPUT, "System message from FILE.", kind=Kind.FILE)] = None
     file: Annotated[
@@ -38,6 +76,7 @@ class ChatOptions(NamedTuple):
         Flag(_MODEL, "Randomness, 0 to 2.", "T", short="t", minimum=0, maximum=2),
     ] = None
     max_tokens: Annotated[int | None, Flag(_MODEL, "Longest reply, in tokens.", minimum=1)] = None
+    effort: Annotated[Text, Flag(_MODEL, "How much to reason.", choices=_EFFORTS)] = None
     param: Annotated[
         Words,
         Flag(
@@ -50,6 +89,15 @@ class ChatOptions(NamedTuple):
     tools: Annotated[Text, Flag(_MODEL, "Tools, a JSON array.", kind=Kind.FILE)] = None
     schema: Annotated[
         Text, Flag(_OUTPUT, "JSON Schema that the reply must satisfy.", kind=Kind.FILE)
+    ] = None
+    repair: Annotated[
+        int | None,
+        Flag(
+            _OUTPUT,
+            "Ask up to N times more, quoting what is wrong with the reply by the schema.",
+            minimum=0,
+            maximum=10,
+        ),
     ] = None
     messages: Annotated[
         Text, Flag(_INPUT, "Earlier turns, a JSON array of messages.", kind=Kind.FILE)
@@ -64,6 +112,24 @@ class ChatOptions(NamedTuple):
     ] = None
     referer: Annotated[Text, REFERER] = None
     title: Annotated[Text, TITLE] = None
+    header: Annotated[
+        Words,
+        Flag(
+            Group.NETWORK,
+            "Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable.",
+            "NAME: VALUE",
+            short="H",
+        ),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        Flag(
+            _MODEL,
+            "Send nothing that may cost more, by list price and --max-tokens.",
+            "USD",
+            above=0,
+        ),
+    ] = None
     json: Annotated[
         bool, Flag(_OUTPUT, "Print the API's own JSON; errors as JSON too.", short="j")
     ] = False

@@ -35,6 +35,11 @@ class Kind(StrEnum):
     FILE = "file"
     AT_FILE = "at-file"
     """Text, or a file after an @."""
+    PROMPT_FILE = "prompt-file"
+    VARIABLE = "variable"
+    """A variable of the prompt file on the command line, and its value after an equals sign."""
+    VARIABLE_FILE = "variable-file"
+    """The same, and a file that holds the value."""
     MODEL = "model"
     WORDS = "words"
     """One of `choices`."""
@@ -146,6 +151,9 @@ _VALUE_NAMES = {
     Kind.TEXT: "TEXT",
     Kind.FILE: "FILE",
     Kind.AT_FILE: "TEXT|@FILE",
+    Kind.PROMPT_FILE: "FILE|-",
+    Kind.VARIABLE: "NAME=VALUE",
+    Kind.VARIABLE_FILE: "NAME=FILE",
     Kind.MODEL: "ID",
     Kind.COMMAND: "COMMAND",
     Kind.SUBCOMMAND: "COMMAND",

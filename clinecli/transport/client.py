@@ -13,7 +13,7 @@ from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, Code, ConnectionFailed
 from clinecli.transport.deadline import Deadline
 from clinecli.transport.dial import Dialled, dial
-from clinecli.transport.route import Route
+from clinecli.transport.route import Route, Stage
 
 if TYPE_CHECKING:
     import ssl
@@ -28,9 +28,9 @@ JSON: Headers = (("Content-Type", "application/json"),)
 class Call(NamedTuple):
     """One request: what is sent to which path below the base URL, by when, with which patience.
 
-    `key` is taken out of what the server says, also where it is not sent. `idle` is in seconds
-    between bytes; None leaves it to the deadline. `log` is told what `-v`
-    shows, a line at a time; None where nobody follows.
+    `key` is taken out of what the server says, also where it is not sent, and so are `secrets`,
+    which stand in `headers`. `idle` is in seconds between bytes; None leaves it to the deadline.
+    `log` is told what `-v` shows, a line at a time; None where nobody follows.
     """
 
     method: str
@@ -40,6 +40,7 @@ class Call(NamedTuple):
     headers: Headers = ()
     key: Secret | None = None
     sends_key: bool = True
+    secrets: tuple[Secret, ...] = ()
     idle: float | None = None
     log: Callable[[str], None] | None = None
 
@@ -90,24 +91,31 @@ class Transport:
         self._ca_file = settings.ca_file
         self._environ = environ
         self._lock = threading.Lock()
-        self._context: ssl.SSLContext | ClinecliError | None = None
+        self._certificate = (settings.cert, settings.cert_key)
+        self._contexts: dict[bool, ssl.SSLContext | ClinecliError] = {}
 
-    def trust(self) -> ssl.SSLContext | None:
-        """The TLS settings, None where no stage needs any. Raises `TlsError`, `ConfigError`.
+    def trust(self, stage: Stage = Stage.TLS) -> ssl.SSLContext | None:
+        """The TLS settings of a stage, None where no stage needs any. Raises `TlsError`,
+        `ConfigError`.
 
         They are loaded once, by whoever comes first: a connection may be on its way meanwhile.
+        The client certificate is for the API, and not for a proxy.
         """
         if not self.route.needs_trust:
             return None
+        is_known = bool(self._certificate[0]) and stage is not Stage.PROXY_TLS
         with self._lock:
-            if self._context is None:
-                from clinecli.transport.tls import trust
+            if is_known not in self._contexts:
+                from clinecli.transport.tls import identify, trust
 
                 try:
-                    self._context = trust(self._ca_file, self._environ)
+                    context = trust(self._ca_file, self._environ)
+                    if is_known:
+                        identify(context, *self._certificate)
+                    self._contexts[is_known] = context
                 except ClinecliError as error:
-                    self._context = error
-            found = self._context
+                    self._contexts[is_known] = error
+            found = self._contexts[is_known]
         if isinstance(found, ClinecliError):
             raise found
         return found
@@ -119,17 +127,16 @@ class Transport:
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
         """Begin to connect, while the caller imports what it needs next.
 
-        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
-        meanwhile. Raises `ConfigError`.
+        The CAs of --ca-file and a client certificate are loaded before, since nothing is connected
+        to for a bad one; other CAs meanwhile. Raises `ConfigError`.
         """
-        if self._ca_file:
+        if self._ca_file or self._certificate[0]:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 
-    def redactor(self, key: Secret | None) -> Redactor:
+    def redactor(self, *secrets: Secret | None) -> Redactor:
         """Takes the secrets of a call, the proxy's included, out of what a server says."""
-        own = (key,) if key else ()
-        return Redactor(own + proxy_secrets(self.route.proxy))
+        return Redactor((*filter(None, secrets), *proxy_secrets(self.route.proxy)))
 
     def send(self, call: Call, kept: Connection | EarlyConnection | None = None) -> Answer:
         """What the server answers to a call, whatever its status. Raises `ClinecliError`.
@@ -139,7 +146,7 @@ class Transport:
         """
         from clinecli.transport.exchange import Connection
 
-        redact = self.redactor(call.key)
+        redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
             return self._exchange(self.connect(call, Connection, kept), call, redact)
         if kept.peek() == "quiet":

@@ -24,15 +24,27 @@ def curl_command(request: ChatRequest, settings: Settings, route: Route, *, stre
     words += ["--connect-timeout", f"{settings.connect_timeout:g}"]
     words += ["--max-time", f"{settings.timeout:g}"]
     words += ["--cacert", settings.ca_file] if settings.ca_file else []
+    words += ["--cert", settings.cert] if settings.cert else []
+    words += ["--key", settings.cert_key] if settings.cert_key else []
     # curl reads the variables by itself; an empty --proxy outranks them.
     if settings.proxy is not None or (route.proxy and route.proxy.source == CONFIG_PROXY):
         words += ["--proxy", str(route.proxy or "")]
     quoted = [shlex.quote(word) for word in words]
     quoted += ["--header", '"Authorization: Bearer $CLINE_API_KEY"']
-    for name, value in (("Content-Type", "application/json"), *request.headers):
-        quoted += ["--header", shlex.quote(f"{name}: {value}")]
+    headers = (("Content-Type", "application/json"), *request.headers)
+    words = [_header(name, value, request.secret_headers.get(name)) for name, value in headers]
+    quoted += [word for header in dict.fromkeys(words) for word in ("--header", header)]
     url = shlex.quote(f"{settings.base_url}{CHAT}")
     if len(body) <= _ARGUMENT_BYTES:
         return " ".join([*quoted, "--data-binary", shlex.quote(body.decode()), url])
     document = f"<<'{_END}'\n{body.decode()}\n{_END}"
     return " ".join([*quoted, "--data-binary", "@-", url, document])
+
+
+def _header(name: str, value: str, file: str | None) -> str:
+    """A header as a word of a shell. A secret stays in its file, which curl or `cat` reads."""
+    if file is None:
+        return shlex.quote(f"{name}: {value}")
+    if file.startswith("@"):
+        return shlex.quote(file)
+    return shlex.quote(f"{name}: ") + f'"$(cat {shlex.quote(file)})"'

@@ -4,6 +4,7 @@ become a huge one in memory."""
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from clinecli.errors import Code, IncompleteError
@@ -17,8 +18,8 @@ _STEP_BYTES = 64 * 1024 * 1024
 class Decoder(Protocol):
     """Undoes one coding."""
 
-    def feed(self, data: bytes) -> bytes:
-        """The plain bytes that `data` completes. Raises `IncompleteError`."""
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The plain bytes that `data` completes. Raises `IncompleteError`, after what is whole."""
         ...
 
 
@@ -47,24 +48,21 @@ class _Gzip:
     """One or more members (RFC 1952, section 2.2)."""
 
     def __init__(self) -> None:
-        self._member = _gzip_member()
-        self._is_between = False
+        self._member: zlib._Decompress | None = _gzip_member()
 
-    def feed(self, data: bytes) -> bytes:
-        plain: list[bytes] = []
-        while data := self._unpadded(data):
-            plain.append(_inflate(self._member, data))
-            data = self._member.unused_data
-            if self._member.eof:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._member is None:
+                # Zeros may pad the end of the last member, as gzip itself allows.
+                data = data.lstrip(b"\0")
+                if not data:
+                    return
                 self._member = _gzip_member()
-                self._is_between = True
-        return b"".join(plain)
-
-    def _unpadded(self, data: bytes) -> bytes:
-        """Zeros may pad the end of a member, as gzip itself allows."""
-        if self._is_between and (data := data.lstrip(b"\0")):
-            self._is_between = False
-        return data
+            member = self._member
+            yield _inflate(member, data)
+            data = member.unused_data
+            if member.eof:
+                self._member = None
 
 
 def _gzip_member() -> zlib._Decompress:
@@ -78,15 +76,15 @@ class _Deflate:
         self._stream: zlib._Decompress | None = None
         self._head = b""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         if self._stream is None:
             data = self._head = self._head + data
             if len(data) < 2:
-                return b""
+                return
             # RFC 1950, section 2.2: the method is 8, and the two bytes are a multiple of 31.
             is_zlib = data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
-        return _inflate(self._stream, data)
+        yield _inflate(self._stream, data)
 
 
 def _inflate(stream: zlib._Decompress, data: bytes) -> bytes:

@@ -185,7 +185,7 @@ class Answer:
         plain: list[bytes] = []
         try:
             for piece in pieces:
-                plain.append(decoder.feed(piece))
+                plain.extend(decoder.feed(piece))
         except ClinecliError as error:
             self._failure = error
         return plain

@@ -20,9 +20,10 @@ def asked(
     data: bytes, arguments: list[str], env: dict[str, str], tmp_path: Path
 ) -> list[dict[str, Any]]:
     """The requests that an input makes, in its order, `stream` apart."""
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(data)
-    done = run(["batch", str(path), "--dry-run", *arguments], env)
+    (tmp_path / "rows.jsonl").write_bytes(data)
+    (tmp_path / "p.prompt.yml").write_text(PROMPT_FILE)
+    (tmp_path / "s.prompt.yml").write_text("messages: [{role: system, content: Be brief.}]")
+    done = run(["batch", "rows.jsonl", "--dry-run", *arguments], env, cwd=tmp_path)
     no_traceback(done)
     assert done.returncode == 0, done.stderr.decode()
     bodies = [json.loads(line) for line in done.stdout.splitlines()]
@@ -31,6 +32,13 @@ def asked(
 
 
 MODEL = "anthropic/claude-sonnet-4-6"
+PROMPT_FILE = """
+model: openai/gpt-4o
+modelParameters: {temperature: 0.2, maxTokens: 100}
+messages:
+  - {role: system, content: "You translate, {{tone}}."}
+  - {role: user, content: "From {{lang}}: {{text}}"}
+"""
 # input, flags -> the bodies
 SHAPES: dict[str, tuple[bytes, list[str], list[dict[str, Any]]]] = {
     "batch-api": (
@@ -122,6 +130,69 @@ SHAPES: dict[str, tuple[bytes, list[str], list[dict[str, Any]]]] = {
         ["--template", "{{n}} {{tags}} {{none}}."],
         [{"model": MODEL, "messages": [{"role": "user", "content": '1.50 ["x","y"] .'}]}],
     ),
+    "prompt-file": (
+        b'{"id":"a","lang":"de","text":"hallo"}\n{"lang":"fr","text":"salut"}\n',
+        ["-P", "p.prompt.yml", "-V", "tone=kind", "--max-tokens", "9"],
+        [
+            {
+                "model": "openai/gpt-4o",
+                "temperature": 0.2,
+                "max_tokens": 9,
+                "messages": [
+                    {"role": "system", "content": "You translate, kind."},
+                    {"role": "user", "content": f"From {lang}: {text}"},
+                ],
+            }
+            for lang, text in (("de", "hallo"), ("fr", "salut"))
+        ],
+    ),
+    "prompt-file-with-a-system-message-of-ours": (
+        b'{"lang":"de","text":"hallo","tone":"rude"}',
+        ["-P", "p.prompt.yml", "-V", "tone=kind", "-s", "Own.", "-m", "x/y"],
+        [
+            {
+                "model": "x/y",
+                "temperature": 0.2,
+                "max_tokens": 100,
+                "messages": [
+                    {"role": "system", "content": "Own."},
+                    {"role": "user", "content": "From de: hallo"},
+                ],
+            }
+        ],
+    ),
+    "prompt-file-before-a-text": (
+        b'{"prompt":"one","lang":"de"}\n"two"\n',
+        ["-P", "s.prompt.yml"],
+        [
+            {
+                "model": MODEL,
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": text},
+                ],
+            }
+            for text in ("one", "two")
+        ],
+    ),
+    "a-cap-by-the-name-that-the-model-takes": (
+        b'{"prompt":"hi","model":"openai/o3"}\n{"prompt":"hi","model":"x/y"}\n',
+        ["--max-tokens", "5", "--effort", "low"],
+        [
+            {
+                "model": "openai/o3",
+                "reasoning": {"effort": "low"},
+                "max_completion_tokens": 5,
+                "messages": [USER],
+            },
+            {
+                "model": "x/y",
+                "reasoning": {"effort": "low"},
+                "max_tokens": 5,
+                "messages": [USER],
+            },
+        ],
+    ),
     "template-of-lines": (
         b"one\ntwo\n",
         ["--lines", "--template", "Say {{input}}"],
@@ -207,6 +278,13 @@ FAULTS: dict[str, tuple[bytes, list[str], int, str]] = {
     "template-field": (
         b'{"a":"x"}\n', ["--template", "{{b}}"], 2,
         "line 1: the template's field 'b' is not there: the fields are a",
+    ),
+    "template-that-uses-nothing": (
+        b'{"a":"x"}\n', ["--template", "{{b}}", "-P", "/dev/null"], 2,
+        "--template and --prompt-file exclude each other",
+    ),
+    "template-of-values-alone": (
+        b'{"a":"x"}\n', ["-P", "-"], 2, "stdin is for the rows"
     ),
     "template-without-field": (
         b'{"a":"x"}\n', ["--template", "b"], 2, "--template has no {{field}}"

@@ -27,6 +27,11 @@ SCRIPTS = {
     "zsh": ROOT / "completions/_clinecli",
     "fish": ROOT / "completions/clinecli.fish",
 }
+PROMPT = """\
+messages:
+  - {role: system, content: 'Be {{tone}}'}
+  - {role: user, content: '{{to.whom}} {{tone}} {{a b}} {{$(touch pwned)}} {{topic}}'}
+"""
 MODELS = [
     "anthropic/claude-haiku-4-5",
     "anthropic/claude-opus-4-6",
@@ -61,6 +66,7 @@ class Shell:
         self.directory.mkdir()
         for file in ("notes.txt", "two words.txt", "data.json", "a:b.txt"):
             (self.directory / file).touch()
+        (self.directory / "hi.prompt.yml").write_text(PROMPT)
         (self.directory / "folder").mkdir()
         (self.directory / "folder/inner.txt").touch()
         cache = home / ".cache/clinecli"
@@ -275,6 +281,13 @@ def test_flags(shell: Shell, command: str) -> None:
         ("clinecli doctor ", list(CHECKS)),
         ("clinecli doctor config net.", [name for name in CHECKS if name.startswith("net.")]),
         ("clinecli doctor key net.dns config net.", ["net.tcp", "net.proxy", "net.tls"]),
+        ("clinecli ask -P hi", ["hi.prompt.yml"]),
+        ("clinecli ask -P hi.prompt.yml -V ", ["tone=", "to.whom=", "topic="]),
+        ("clinecli stream --prompt-file=hi.prompt.yml --var to", ["tone=", "to.whom=", "topic="]),
+        ("clinecli ask -Phi.prompt.yml --var-file ton", ["tone="]),
+        ("clinecli ask -P gone.yml -V ", []),
+        ("clinecli ask -V ", []),
+        ("clinecli ask -P hi.prompt.yml -V tone=no", []),
         ("clinecli --version ", []),
         ("clinecli --help ", []),
         ("clinecli ask ", []),
@@ -290,6 +303,9 @@ def test_words(shell: Shell, line: str, expected: list[str]) -> None:
     if shell.name == "zsh" and line.endswith("-m "):
         # It quotes what it inserts, and need not leave anything out.
         offered = [word for word in offered if not word.startswith("evil")]
+    if shell.name == "zsh":
+        # It adds an equals sign to what is taken, not to what it offers.
+        expected = [word.rstrip("=") for word in expected]
     assert sorted(set(offered)) == sorted(expected)
 
 
@@ -394,7 +410,8 @@ def test_what_fish_inserts(shell: Shell, line: str, expected: list[str]) -> None
 @in_all
 def test_files(shell: Shell) -> None:
     offered = [word.rstrip("/").replace("\\", "") for word in shell.offers("clinecli ask -f ")]
-    assert sorted(set(offered)) == ["a:b.txt", "data.json", "folder", "notes.txt", "two words.txt"]
+    files = ["a:b.txt", "data.json", "folder", "hi.prompt.yml", "notes.txt", "two words.txt"]
+    assert sorted(set(offered)) == files
 
 
 @in_all

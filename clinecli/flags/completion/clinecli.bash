@@ -9,6 +9,28 @@ _clinecli_describe() {
   esac
 }
 
+# Offers the variables of the prompt file that is on the line; $1 is the beginning of one.
+_clinecli_variables() {
+  local file='' i line name
+  for ((i = 1; i < ${#words[@]} - 1; i++)); do
+    case ${words[i]} in
+      -P | --prompt-file) file=${words[i + 1]} ;;
+      --prompt-file=*) file=${words[i]#*=} ;;
+      -P?*) file=${words[i]#-P} ;;
+    esac
+  done
+  file=${file//[\\\"\']/}
+  [[ ${file:0:2} == \~/ ]] && file=$HOME/${file:2}
+  [[ -f $file && -r $file ]] || return 0
+  while IFS= read -r line || [[ -n $line ]]; do
+    while [[ $line =~ \{\{([A-Za-z0-9_.-]+)\}\}(.*) ]]; do
+      name=${BASH_REMATCH[1]} line=${BASH_REMATCH[2]}
+      [[ $name == "$1"* && " ${COMPREPLY[*]-} " != *" $name= "* ]] && COMPREPLY+=("$name=")
+    done
+  done <"$file"
+  compopt -o nospace 2>/dev/null
+}
+
 # Offers what completes $2 where $1 is wanted.
 _clinecli_offer() {
   local value=$2 word
@@ -33,6 +55,19 @@ _clinecli_offer() {
       compopt -o filenames 2>/dev/null
       # What is quoted or escaped is left to readline.
       ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    prompt-file)
+      while IFS= read -r word; do
+        [[ -d $word || $word == *.yml || $word == *.yaml || $word == *.txt || $word == *.md ]] &&
+          COMPREPLY+=("$word")
+      done < <(compgen -f -- "$value")
+      compopt -o filenames 2>/dev/null
+      ((${#COMPREPLY[@]})) || compopt -o default 2>/dev/null ;;
+    variable | variable-file)
+      if [[ $value != *=* ]]; then
+        _clinecli_variables "$value"
+      elif [[ $1 == variable-file ]]; then
+        _clinecli_offer file "${value#*=}"
+      fi ;;
     at-file)
       [[ $value == @* ]] || return 0
       while IFS= read -r word; do

@@ -63,6 +63,43 @@ function __clinecli_models
     test -r $list; and string match -r '^[A-Za-z0-9._:/@+=,~-]+$' <$list
 end
 
+function __clinecli_prompt_files
+    set -l value (commandline -ct | string replace -r '^(-P|--[a-z-]+=)' '')
+    for path in (complete -C "'' $value")
+        string match -qr '(/|\.(ya?ml|txt|md))$' -- $path; and echo $path
+    end
+end
+
+# The variables of the prompt file that is on the line.
+function __clinecli_variables
+    set -l words (commandline -opc)
+    set -l file
+    for i in (seq (count $words))
+        switch $words[$i]
+            case -P --prompt-file
+                set file $words[(math $i + 1)]
+            case '--prompt-file=*' '-P*'
+                set file (string replace -r '^(-P|--prompt-file=)' '' -- $words[$i])
+        end
+    end
+    test -f "$file" -a -r "$file"; or return
+    for found in (string match -ra '\{\{[A-Za-z0-9_.-]+\}\}' <$file)
+        echo (string trim -c '{}' -- $found)=
+    end
+end
+
+function __clinecli_variable_files
+    set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
+    if not string match -q -- '*=*' $value
+        __clinecli_variables
+        return
+    end
+    set -l parts (string split -m 1 = -- $value)
+    for path in (complete -C "'' $parts[2]")
+        echo $parts[1]=$path
+    end
+end
+
 function __clinecli_at_file
     set -l value (commandline -ct | string replace -r '^--[a-z-]+=' '')
     string match -q -- '@*' $value; or return

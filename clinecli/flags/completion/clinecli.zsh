@@ -19,6 +19,40 @@ _clinecli_models() {
   _wanted models expl model compadd -a models
 }
 
+_clinecli_prompt_files() {
+  _files -g '*.(yml|yaml|txt|md)(-.)'
+}
+
+# Offers the variables of the prompt file that is on the line.
+_clinecli_variables() {
+  local file= i text expl
+  local -a names
+  compset -P '*=' && return 1
+  for (( i = 1; i < CURRENT; i++ )); do
+    case $words[i] in
+      -P|--prompt-file) file=$words[i+1] ;;
+      --prompt-file=*) file=${words[i]#*=} ;;
+      -P?*) file=${words[i]#-P} ;;
+    esac
+  done
+  file=${${(Q)file}/#\~\//$HOME/}
+  [[ -f $file && -r $file ]] || return 1
+  text=$(<$file)
+  while [[ $text =~ '\{\{([A-Za-z0-9_.-]+)\}\}' ]]; do
+    names+=($match[1])
+    text=${text[MEND+1,-1]}
+  done
+  _wanted variables expl variable compadd -S = -q -a names
+}
+
+_clinecli_variable_files() {
+  if compset -P '*='; then
+    _files
+  else
+    _clinecli_variables
+  fi
+}
+
 _clinecli_at_file() {
   compset -P @ && _files
 }

@@ -11,6 +11,9 @@ from clinecli.options.flag import Flag, Kind
 _ACTIONS = {
     Kind.FILE: "_files",
     Kind.AT_FILE: "_clinecli_at_file",
+    Kind.PROMPT_FILE: "_clinecli_prompt_files",
+    Kind.VARIABLE: "_clinecli_variables",
+    Kind.VARIABLE_FILE: "_clinecli_variable_files",
     Kind.MODEL: "_clinecli_models",
     Kind.COMMAND: " _command_names -e",
     Kind.TEXT: " ",

@@ -12,7 +12,7 @@ from clinecli.batch.rows import BadRow, Defaults, Place, Row, row_from_cells
 from clinecli.batch.rows import row_from_json as from_json
 from clinecli.batch.rows import row_from_text as from_text
 from clinecli.batch.rowtext import cell_value
-from clinecli.batch.template import parse_template
+from clinecli.batch.template import row_template, template_of
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import Number, dumps, loads_exact
 
@@ -121,7 +121,7 @@ def test_empty_cells_are_left_out() -> None:
 
 
 def test_a_template_takes_fields_and_sends_none() -> None:
-    template = parse_template("{{a}}-{{b.c}}-{{a}}", "--template")
+    template = row_template(template_of("{{a}}-{{b.c}}-{{a}}"), {}, replaces_system=False)
     defaults = DEFAULTS._replace(template=template)
     row = from_json(b'{"id":"r","a":"{{b.c}}","b.c":[1.50],"body":{}}', PLACE, defaults)
     assert row.id == "r"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clinecli.batch import source
 from clinecli.batch.rows import BadRow, Defaults, Row
 from clinecli.batch.source import Form, Input
-from clinecli.batch.template import parse_template
+from clinecli.batch.template import row_template, template_of
 from clinecli.errors import UsageError
 
 DEFAULTS = Defaults({"model": "x/y"})
@@ -71,7 +71,7 @@ def test_csv_gives_back_what_was_written(cells: list[tuple[str, int]], end: str)
     writer = csv.writer(text, lineterminator=end)
     writer.writerow(["text", "n"])
     writer.writerows(cells)
-    template = parse_template("{{n}}: {{text}}", "--template")
+    template = row_template(template_of("{{n}}: {{text}}"), {}, replaces_system=False)
     rows = opened(text.getvalue().encode(), Form.CSV, DEFAULTS._replace(template=template))
     found = [rows.row(record) for record in rows]
     assert [row.body["messages"][0]["content"] for row in found if isinstance(row, Row)] == [

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
 
-from clinecli.chat.compose import Composed, Defaults, Inputs, Named, compose
+from clinecli.chat.compose import Composed, Defaults, compose, with_model
+from clinecli.chat.conversation import Schema
 from clinecli.chat.images import is_url
+from clinecli.chat.inputs import Inputs, Named, stdin_flag
 from clinecli.chat.reply import ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import Number
@@ -179,7 +182,7 @@ COMPOSING: dict[str, Composing] = {
             },
         },
         [HI],
-        schema=SCHEMA,
+        schema=Schema("schema.json", SCHEMA),
     ),
     "image-url": Composing(
         OPTIONS._replace(image=[URL, URL]), {**MODEL, "messages": [PICTURED]}, [PICTURED]
@@ -210,7 +213,9 @@ def inputs_of(options: ChatOptions, stdin: bytes = b"") -> Inputs:
     """What the options name, read from the table of files."""
 
     def named(path: str | None) -> Named | None:
-        return Named(path, FILES.get(path, "")) if path and path != "-" else None
+        if path == "-":
+            return Named("stdin", stdin.decode())
+        return Named(path, FILES.get(path, "")) if path else None
 
     return Inputs(
         stdin,
@@ -316,6 +321,156 @@ def test_compose_refuses(name: str) -> None:
     assert message in caught.value.message
     assert caught.value.hint
     assert type(caught.value) is kind
+
+
+# Prompt files
+
+SAID = {"role": "system", "content": "Be kind."}
+CHEERFUL = """\
+model: own/o3-mini
+modelParameters: {maxTokens: 9, temperature: 0.5}
+messages:
+- {role: system, content: Be {{tone}}.}
+- {role: user, content: 'Joke: {{input}}'}
+"""
+TONE = {"tone": "kind"}
+
+
+class Prompting(NamedTuple):
+    options: ChatOptions
+    messages: list[dict[str, Any]]
+    fields: dict[str, Any]
+    text: str = CHEERFUL.replace("Be {{tone}}.", "'Be {{tone}}.'")
+    values: Mapping[str, str] = TONE
+    stdin: bytes = b""
+    turn: list[dict[str, Any]] | None = None
+
+
+FILE = ChatOptions(prompt_file="p.prompt.yml")
+TAKEN = {"temperature": 0.5, "max_completion_tokens": 9}
+PROMPTING: dict[str, Prompting] = {
+    "prompt-and-stdin-fill-input": Prompting(
+        FILE._replace(prompt=["a", "b"]), [SAID, user("Joke: a b\n\nc")], TAKEN, stdin=b"c"
+    ),
+    "input-that-is-given-leaves-the-prompt-for-the-end": Prompting(
+        FILE._replace(prompt=["a"]),
+        [SAID, user("Joke: x"), user("a")],
+        TAKEN,
+        values={**TONE, "input": "x"},
+    ),
+    "prompt-is-appended": Prompting(
+        FILE._replace(prompt=["a"]), [user("hi\n"), user("a")], {}, text="hi\n", stdin=b""
+    ),
+    "flags-win": Prompting(
+        FILE._replace(
+            prompt=["a"], system="Be brief.", max_tokens=3, temperature=1.0, model="flag/m"
+        ),
+        [{"role": "system", "content": "Be brief."}, user("Joke: a")],
+        {"temperature": 1.0, "max_tokens": 3},
+    ),
+    "images-follow": Prompting(
+        FILE._replace(prompt=["a"], image=[URL]), [SAID, user("Joke: a"), BARE], TAKEN
+    ),
+    "thread": Prompting(
+        FILE._replace(prompt=["a"], thread="thread.json"),
+        [SAID, OTHER, user("Joke: a")],
+        TAKEN,
+        turn=[user("Joke: a")],
+    ),
+    "earlier-messages": Prompting(
+        FILE._replace(prompt=["a"], messages="turns.json"), [SAID, OTHER, user("Joke: a")], TAKEN
+    ),
+    "system-later-on": Prompting(
+        FILE._replace(prompt=["a"]),
+        [user("x"), SAID, user("a")],
+        {},
+        text="messages: [{role: user, content: x}, {role: system, content: Be kind.}]",
+    ),
+    "effort": Prompting(
+        FILE._replace(prompt=["a"], effort="low"),
+        [user("x"), user("a")],
+        {"reasoning": {"effort": "low"}},
+        text="messages: [{role: user, content: x}]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PROMPTING.values(), ids=PROMPTING)
+def test_prompt_file(case: Prompting) -> None:
+    given = Named("p.prompt.yml" if "role" in case.text else "p.txt", case.text)
+    inputs = inputs_of(case.options, case.stdin)._replace(prompt_file=given, values=case.values)
+    defaults = Defaults(case.options.model or DEFAULT_MODEL)
+    composed = compose(case.options, inputs, defaults, stream=False)
+    model = case.options.model or ("own/o3-mini" if "own" in case.text else DEFAULT_MODEL)
+    expected = {"model": model, "messages": case.messages, **case.fields}
+    assert composed.request.body == expected
+    assert list(composed.request.body)[:2] == ["model", "messages"]
+    if case.turn:
+        assert composed.turn == case.turn
+
+
+CAPS: dict[str, tuple[str, str]] = {
+    "o1": ("openai/o1", "max_completion_tokens"),
+    "o3-mini": ("openai/o3-mini", "max_completion_tokens"),
+    "o4": ("o4-mini-high", "max_completion_tokens"),
+    "gpt-5": ("openai/gpt-5.1-codex", "max_completion_tokens"),
+    "upper-case": ("OpenAI/GPT-5", "max_completion_tokens"),
+    "gpt-4o": ("openai/gpt-4o", "max_tokens"),
+    "gpt-50": ("openai/gpt-50", "max_tokens"),
+    "o1-elsewhere": ("x/pro-o1", "max_tokens"),
+    "claude": (DEFAULT_MODEL, "max_tokens"),
+}
+
+
+@pytest.mark.parametrize("case", CAPS.values(), ids=CAPS)
+def test_cap_has_the_name_that_the_model_takes(case: tuple[str, str]) -> None:
+    model, name = case
+    options = OPTIONS._replace(model=model, max_tokens=7)
+    request = compose(options, Inputs(), Defaults(model), stream=False).request
+    assert request.body == {"model": model, "messages": [HI], name: 7}
+    other = compose(OPTIONS._replace(max_tokens=7), Inputs(), Defaults("a/b"), stream=False)
+    assert with_model(other.request, model).body == request.body
+
+
+def test_a_whole_request_keeps_its_cap() -> None:
+    text = '{"model": "openai/o3", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}'
+    inputs = Inputs(request=Named("r.json", text))
+    options = ChatOptions(request="r.json")
+    body = compose(options, inputs, Defaults(DEFAULT_MODEL), stream=False).request.body
+    assert body == {"model": "openai/o3", "max_tokens": 5, "messages": [user("x")]}
+    capped = compose(options._replace(max_tokens=6), inputs, Defaults(DEFAULT_MODEL), stream=False)
+    assert capped.request.body["max_completion_tokens"] == 6
+    assert "max_tokens" not in capped.request.body
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        (OPTIONS, ""),
+        (FILE._replace(prompt_file="-"), "--prompt-file"),
+        (FILE._replace(vars="-"), "--vars"),
+        (FILE._replace(var_file=["a=f", "b=-"]), "--var-file"),
+        (ChatOptions(request="-", prompt=["-"]), "--request"),
+    ],
+    ids=["none", "prompt-file", "vars", "var-file", "request"],
+)
+def test_stdin_flag(options: ChatOptions, flag: str) -> None:
+    assert stdin_flag(options) == flag
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        FILE._replace(prompt_file="-", vars="-"),
+        FILE._replace(var_file=["a=-", "b=-"]),
+        FILE._replace(prompt=["-"], vars="-"),
+        ChatOptions(request="-", prompt_file="-"),
+    ],
+    ids=["file-and-vars", "two-variables", "prompt-and-vars", "request-and-file"],
+)
+def test_stdin_is_read_once(options: ChatOptions) -> None:
+    with pytest.raises(UsageError, match="stdin is asked for more than once"):
+        stdin_flag(options)
 
 
 # Images

@@ -1,4 +1,5 @@
-"""The connection is begun as soon as it is known that there will be a call, and not before."""
+"""The connection is begun as soon as it is known that there will be a call, and not before; and
+there is one for every attempt."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.kept import Close, KeptServer, Request
 from tests.helpers.process import altered_cli, run
+from tests.helpers.replies import completion, response
 from tests.helpers.servers import TcpServer
 
 # The first thread is the one that connects; what is imported later does not hold it up.
@@ -91,3 +94,22 @@ def test_nothing_is_connected(name: str, command: str, env: dict[str, str]) -> N
             assert accepted.wait(60)
         assert server.connections == 1
     assert done.returncode == status
+
+
+def smuggling(connection: socket.socket, request: Request) -> None:
+    """An overloaded gateway, and behind its answer another user's reply."""
+    if request.connection == 0:
+        first = response(b"{}", status="503 X", Retry_After="0", Connection="keep-alive")
+        connection.sendall(first + response(completion("SMUGGLED")))
+    else:
+        connection.sendall(response(completion("real")))
+        raise Close
+
+
+@pytest.mark.parametrize("command", ["ask", "stream"])
+def test_every_attempt_has_a_connection_of_its_own(command: str, env: dict[str, str]) -> None:
+    with KeptServer(smuggling) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run([command, "hi"], env)
+    assert (done.returncode, done.stdout) == (0, b"real\n")
+    assert server.places == [(0, 0), (1, 0)]
