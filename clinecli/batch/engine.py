@@ -93,6 +93,7 @@ class Engine:
         tally: Tally,
         budget: Budget,
         prices: Prices,
+        judge: Judge,
         jitter: Callable[[], float],
         copies: Copies | None = None,
     ) -> None:
@@ -103,7 +104,7 @@ class Engine:
         self._prices = prices
         self._jitter = jitter
         self._copies = copies
-        self._judge = Judge()
+        self._judge = judge
         # By the time when they are due; those of one time in the order of the second number.
         self._retries: list[tuple[float, int, Attempt]] = []
         self._order = 0

@@ -13,8 +13,9 @@ from clinecli.batch.store import ResultFile
 from clinecli.batch.summary import End, end_error, summary_line, summary_object
 from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.jsontext import dumps
-from clinecli.streams.files import FileSink
-from clinecli.streams.stdio import Messages, Terminated
+from clinecli.streams.console import Console
+from clinecli.streams.output import FileSink
+from clinecli.streams.signals import end_by
 
 
 def finish(
@@ -24,10 +25,10 @@ def finish(
     end: End,
     *,
     summary: FileSink | None,
-    messages: Messages,
+    console: Console,
 ) -> None:
-    """Put everything in its place. Raises what the batch ends with: `ClinecliError` unless every
-    row is answered, `Terminated` by a signal."""
+    """Put everything in its place. Raises `ClinecliError` unless every row is answered; after a
+    signal, the process dies of it."""
     options = plan.options
     text = writes_text(options)
     if kept and (options.ordered or text):
@@ -36,14 +37,14 @@ def finish(
                 put_in_order(file, kept.checkpoint)
     if kept and text and not end.stop:
         _write_text(str(options.output), options.errors, files[0], end)
-    messages.note(summary_line(end))
+    console.note(summary_line(end))
     error = end_error(end)
     signal = end.stop.signal if end.stop else None
     if summary:
         summary.write(dumps(summary_object(end, _status(error, signal))) + b"\n")
         summary.commit()
     if signal:
-        raise Terminated(signal)
+        end_by(signal)
     if error:
         raise error
 

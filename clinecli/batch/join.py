@@ -11,7 +11,8 @@ from clinecli.batch.prepare import Source, open_source
 from clinecli.batch.summary import End
 from clinecli.batch.tally import Tally
 from clinecli.errors import UsageError
-from clinecli.streams.files import FileSink, open_sink
+from clinecli.streams.output import FileSink
+from clinecli.streams.stdout import open_sink
 
 
 def join(plan: Plan, words: list[str]) -> End:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinecli.batch.results import Response, body_as_json
@@ -12,11 +13,12 @@ from clinecli.jsontext import dumps
 from clinecli.transport.replies import reply_in
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
     from clinecli.batch.wire import Landed
+    from clinecli.chat.schema import Checker
 
 _MOST_SCHEMAS = 64
+# For so long, a reply that is hard to check holds up all others.
+_CHECK_SECONDS = 5.0
 
 
 class Asking(NamedTuple):
@@ -50,10 +52,11 @@ def asking(body: dict[str, Any]) -> Asking:
 
 
 class Judge:
-    """Judges answers. It remembers the schemas that it has read."""
+    """Judges answers. `check` compares a reply with a schema, within seconds (`schema.Checker`)."""
 
-    def __init__(self) -> None:
-        self._validators: dict[bytes, Validator | None] = {}
+    def __init__(self, check: Callable[[bytes, float], bytes]) -> None:
+        self._check = check
+        self._checkers: dict[bytes, Checker | None] = {}
 
     def verdict(self, landed: Landed, asking: Asking) -> Verdict:
         """What came of a request."""
@@ -78,26 +81,23 @@ class Judge:
         return Verdict(response, failure, reply)
 
     def _mismatch(self, schema: bytes, text: str) -> ClinecliError | None:
-        from clinecli.chat.schema import mismatch
+        if schema not in self._checkers:
+            if len(self._checkers) >= _MOST_SCHEMAS:
+                self._checkers.clear()
+            self._checkers[schema] = self._checker(schema)
+        checker = self._checkers[schema]
+        return checker.mismatch(text, _CHECK_SECONDS) if checker else None
 
-        if schema not in self._validators:
-            if len(self._validators) >= _MOST_SCHEMAS:
-                self._validators.clear()
-            self._validators[schema] = _validator(schema)
-        validator = self._validators[schema]
-        return mismatch(validator, text) if validator else None
+    def _checker(self, schema: bytes) -> Checker | None:
+        """What checks replies by a schema; None for one that only the server understands."""
+        import json
 
+        from clinecli.chat.schema import Checker
 
-def _validator(schema: bytes) -> Validator | None:
-    """The validator of a schema; None for one that only the server understands."""
-    import json
-
-    from clinecli.chat.schema import load_schema
-
-    try:
-        return load_schema(json.loads(schema), "response_format")
-    except ClinecliError:
-        return None
+        try:
+            return Checker(json.loads(schema), "response_format", self._check, _CHECK_SECONDS)
+        except ClinecliError:
+            return None
 
 
 def _with_wait(error: ClinecliError) -> ClinecliError:

@@ -18,15 +18,15 @@ from clinecli.chat.compose import Given
 from clinecli.chat.conversation import NO_PROMPT
 from clinecli.chat.inputs import Inputs, stdin_flag
 from clinecli.chat.prompt_file import parse_prompt_file
-from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
-from clinecli.config.keys import load_settings
+from clinecli.chat.request import TOKEN_CAPS, ChatRequest
+from clinecli.config.load import load_settings
 from clinecli.config.settings import Settings
 from clinecli.errors import UsageError
 from clinecli.jsontext import dumps
 from clinecli.models.price import Prices, cached_prices, parse_usd
 from clinecli.options.batch import BatchOptions
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.files import read_text
+from clinecli.streams.inputs import read_text
 from clinecli.text import argument
 
 
@@ -56,7 +56,8 @@ def request_options(options: BatchOptions) -> ChatOptions:
         "max_cost",
         "dry_run",
     }
-    return ChatOptions(**{name: getattr(options, name) for name in shared})
+    given = {name: getattr(options, name) for name in shared}
+    return ChatOptions(**given, no_stdin=True)
 
 
 def plan(options: BatchOptions, inputs: Inputs, environ: Mapping[str, str]) -> Plan:

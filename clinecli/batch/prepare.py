@@ -35,7 +35,7 @@ from clinecli.errors import UsageError
 from clinecli.jsontext import loads
 from clinecli.models.price import Prices, usage_of
 from clinecli.options.batch import BatchOptions
-from clinecli.streams.stdio import STDIN, is_terminal
+from clinecli.streams.descriptors import STDIN, is_terminal
 
 _BLOCK = 1 << 20
 

@@ -11,7 +11,7 @@ from clinecli.batch.results import asked_digest
 from clinecli.batch.rows import Row
 from clinecli.batch.store import StoredFile
 from clinecli.batch.table import Table
-from clinecli.streams.stdio import StdoutSink
+from clinecli.streams.stdout import StdoutSink
 
 
 def preview(plan: Plan, source: Source) -> int:

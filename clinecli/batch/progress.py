@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 from clinecli.batch.limits import Throttle
 from clinecli.batch.tally import Tally, kinds
 from clinecli.models.price import usd_text
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 
 FIRST_SECONDS = 1.0
 DRAW_SECONDS = 0.2
@@ -71,9 +69,9 @@ class Progress:
     """Shows how far a batch is: `show` may be called as often as one likes."""
 
     def __init__(
-        self, messages: Messages, tally: Tally, throttle: Throttle, rows: int | None
+        self, console: Console, tally: Tally, throttle: Throttle, rows: int | None
     ) -> None:
-        self._messages = messages
+        self._console = console
         self._tally = tally
         self._throttle = throttle
         self._rows = rows
@@ -84,16 +82,15 @@ class Progress:
         """Draw the line, or write one, when it is time."""
         if self._rate is None:
             self._rate = Rate(now, self._tally.done)
-            self._due = now + (FIRST_SECONDS if self._messages.shows_progress else LINE_SECONDS)
+            self._due = now + (FIRST_SECONDS if self._console.shows_progress else LINE_SECONDS)
         if now < self._due:
             return
         rate = self._rate.of(now, self._tally.done)
         hold = self._throttle.snapshot(now).hold
         line = progress_line(self._tally, self._rows, rate, hold)
-        if self._messages.shows_progress:
+        if self._console.shows_progress:
             self._due = now + DRAW_SECONDS
-            width = shutil.get_terminal_size().columns
-            self._messages.status(line[: width - 1])
+            self._console.status(line)
         else:
             self._due = now + LINE_SECONDS
-            self._messages.note(line)
+            self._console.note(line)

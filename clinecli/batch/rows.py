@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from clinecli.batch.rowtext import RowFault, cell_value, parse_row
 from clinecli.batch.template import RowTemplate
 from clinecli.chat.parameters import with_cap_for
-from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
+from clinecli.chat.request import TOKEN_CAPS, ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import dumps
 

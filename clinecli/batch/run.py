@@ -19,7 +19,7 @@ from clinecli.batch.outputs import Results
 from clinecli.batch.stops import Stop
 from clinecli.batch.store import SYNC_SECONDS, ResultFile
 from clinecli.batch.wire import Wire
-from clinecli.streams.stdio import die_of
+from clinecli.streams.signals import end_by
 from clinecli.transport.client import Call
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -87,10 +87,10 @@ def _interruptible(rim: Rim, clock: Callable[[], float]) -> Iterator[Callable[[]
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal ends
         if ends < float("inf"):
-            die_of(number)
+            end_by(number)
         ends = clock() + rim.grace
         rim.engine.end(Stop(signal=number))
-        signal.signal(signal.SIGALRM, lambda *_: die_of(number))
+        signal.signal(signal.SIGALRM, lambda *_: end_by(number))
         signal.setitimer(signal.ITIMER_REAL, rim.grace + _ALARM_SECONDS)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from clinecli.batch.copies import Copies, Spool
 from clinecli.batch.engine import Engine, Feed, Policy, Ticket
+from clinecli.batch.judge import Judge
 from clinecli.batch.limits import Throttle
 from clinecli.batch.money import Budget
 from clinecli.batch.outputs import InOrder, Results
@@ -24,7 +25,10 @@ from clinecli.batch.wire import Wire
 from clinecli.chat.endpoints import CHAT
 from clinecli.config.secret import Secret
 from clinecli.errors import OutputError
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.stdout import StdoutSink
+from clinecli.streams.worker import Worker
 from clinecli.transport.client import JSON, Call, EarlyConnection, Transport
 from clinecli.transport.deadline import Deadline
 
@@ -40,7 +44,7 @@ class Session(NamedTuple):
     transport: Transport
     early: EarlyConnection | None
     key: Secret
-    messages: Messages
+    console: Console
     rows: int | None
     copies: Copies | None = None
     spool: Spool | None = None
@@ -67,8 +71,8 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
         _results(session, in_order),
         files,
         _calls(session),
-        Progress(session.messages, tally, throttle, session.rows).show,
-        session.messages.note,
+        Progress(session.console, tally, throttle, session.rows).show,
+        session.console.note,
         plan.options.grace,
     )
     try:
@@ -78,7 +82,7 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
             _sync(files)
         raise
     finally:
-        session.messages.status("")
+        session.console.status("")
     if in_order:
         in_order.close()
     _sync(files)
@@ -96,6 +100,7 @@ def _engine(session: Session, feed: Feed, throttle: Throttle, tally: Tally) -> E
         tally=tally,
         budget=Budget(plan.cap, session.kept.spent),
         prices=plan.prices,
+        judge=Judge(Worker("clinecli.chat.schema", "answer").ask),
         jitter=random.random,
         copies=session.copies,
     )
@@ -135,7 +140,7 @@ def _write(session: Session) -> Callable[[bytes], int | None]:
 
     def write(data: bytes) -> None:
         if shares_terminal:
-            session.messages.status("")
+            session.console.status("")
         sink.write(data)
         sink.flush()
 
@@ -166,7 +171,7 @@ def _calls(session: Session) -> Callable[[Ticket], Call]:
     request = session.plan.request
     headers = JSON + request.headers
     secrets = _secrets(session)
-    detail = session.messages.detail if session.messages.verbose else None
+    detail = session.console.detail if session.console.verbose else None
 
     def call(ticket: Ticket) -> Call:
         row, _, spent = ticket.attempt

@@ -21,7 +21,7 @@ from typing import IO, NoReturn
 
 from clinecli.batch.checkpoint import Extent
 from clinecli.errors import OutputError, UsageError
-from clinecli.streams.stdio import ClosedPipe, write_all
+from clinecli.streams.descriptors import ClosedPipe, write_all
 
 SYNC_SECONDS = 1.0
 _BLOCK = 1 << 20

@@ -20,8 +20,9 @@ from clinecli.commands._inputs import gather
 from clinecli.config.keys import find_key
 from clinecli.errors import EmptyMessageError, ExitStatus
 from clinecli.options.batch import BatchOptions
-from clinecli.streams.files import FileSink
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
+from clinecli.streams.inputs import Reader
+from clinecli.streams.output import FileSink
 
 if TYPE_CHECKING:
     from clinecli.batch.copies import Copies, Spool
@@ -38,7 +39,7 @@ class Job(NamedTuple):
     source: Source
     files: tuple[ResultFile, ...]
     kept: Stored
-    messages: Messages
+    console: Console
 
     @property
     def output(self) -> ResultFile | None:
@@ -55,10 +56,10 @@ class Job(NamedTuple):
 def run(options: BatchOptions) -> int:
     """Ask every row; 0 means that each has a complete answer. Raises `ClinecliError`."""
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose)
-    planned = plan(options, gather(request_options(options), b""), os.environ)
+    console = Console(quiet=network.quiet, verbose=network.verbose)
+    planned = plan(options, gather(request_options(options), Reader(), console), os.environ)
     if planned.shard:
-        messages.note(f"shard {planned.shard}, by {planned.shard.source}")
+        console.note(f"shard {planned.shard}, by {planned.shard.source}")
     if options.estimate or options.dry_run:
         return _preview(planned)
     summary = FileSink(options.summary) if options.summary else None
@@ -71,12 +72,12 @@ def run(options: BatchOptions) -> int:
             end = join(planned, options.words or [])
         else:
             source = open_source(options.words)
-            files = open_outputs(options, messages.note)
+            files = open_outputs(options, console.note)
             kept = stored(planned, files)
-            end = _ask(Job(planned, source, files, kept, messages))
+            end = _ask(Job(planned, source, files, kept, console))
         from clinecli.batch.finish import finish
 
-        finish(planned, files, kept, end, summary=summary, messages=messages)
+        finish(planned, files, kept, end, summary=summary, console=console)
     finally:
         if summary:
             summary.discard()
@@ -121,7 +122,7 @@ def _ask(job: Job) -> End:
     _trim(job)
     end = ask_all(
         Session(
-            planned, job.output, job.errors, kept, transport, early, key, job.messages, rows,
+            planned, job.output, job.errors, kept, transport, early, key, job.console, rows,
             copies, spool,
         ),
         _feed(job, sieve, found),

@@ -66,8 +66,10 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
 
     try:
         config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "it is nested too deeply"
+        hint = "the config file is TOML: KEY = VALUE"
+        raise ConfigError(f"{path}: {reason}", hint=hint) from None
     from clinecli.config.profiles import tables
 
     for table in tables(config, path):
@@ -87,6 +89,11 @@ def _check(config: Mapping[str, Any], text: str, path: str) -> None:
         if not right:
             raise ConfigError(
                 f"{path}{_line_of(key, text)}: {key} must be {description}",
+                hint="correct the line, or remove it",
+            )
+        if "\0" in "".join(map(str, value if isinstance(value, list) else [value])):
+            raise ConfigError(
+                f"{path}{_line_of(key, text)}: {key} has a NUL character in it",
                 hint="correct the line, or remove it",
             )
 
@@ -162,13 +169,18 @@ def resolve(
 
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
-    given: dict[str, Any] = {**network._asdict(), **chat_flags}
     profile = network.profile or environ.get(PROFILE.env, "").strip() or None
     if profile:
         from clinecli.config.profiles import choose
 
         environ, config, config_path = choose(profile, network, environ, config, config_path)
+    given: dict[str, Any] = {**network._asdict(), **chat_flags}
     sources = _Sources(given, environ, config, config_path)
+    return _settings(network, sources, profile)
+
+
+def _settings(network: NetworkOptions, sources: _Sources, profile: str | None) -> Settings:
+    given, _, config, _ = sources
     base_url, base_url_source = sources.pick("base_url")
     model, model_source = sources.pick("model")
     if not model.strip():

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.render import usage_line
-from clinecli.chat.reply import ChatRequest, Event, Reply
+from clinecli.chat.reply import Event, Reply
+from clinecli.chat.request import ChatRequest
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import LARGE_BYTES, Answered, Client, chat_failure, is_server_error
 from clinecli.doctor.report import NOT_LIVE

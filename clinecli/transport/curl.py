@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.request import ChatRequest
 from clinecli.config.proxy import CONFIG_PROXY
 from clinecli.config.settings import Settings
 from clinecli.transport.route import Route

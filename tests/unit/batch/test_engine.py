@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clinecli.batch.copies import Copies, Spool
 from clinecli.batch.engine import Engine, Policy, Ticket
-from clinecli.batch.judge import Asking
+from clinecli.batch.judge import Asking, Judge
 from clinecli.batch.limits import Throttle
 from clinecli.batch.money import Budget
 from clinecli.batch.results import Asked
@@ -22,6 +22,7 @@ from clinecli.batch.stops import Stop, Tolerance
 from clinecli.batch.tally import Tally
 from clinecli.batch.tasks import Request
 from clinecli.batch.wire import Landed
+from clinecli.chat.schema import answer
 from clinecli.config.secret import Redactor
 from clinecli.errors import (
     ClinecliError,
@@ -102,6 +103,7 @@ def engine_of(
         tally=Tally(),
         budget=Budget(cap),
         prices=Prices(),
+        judge=Judge(lambda request, _: answer(request)),
         jitter=lambda: 0.0,
         copies=Copies(Spool()) if dedupe else None,
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clinecli.batch.wire import Landed, Wire
-from clinecli.config.keys import load_settings
+from clinecli.config.load import load_settings
 from clinecli.config.secret import Redactor
 from clinecli.errors import Code
 from clinecli.options.common import NetworkOptions
