@@ -56,7 +56,6 @@ COMMANDS: dict[str, Command] = {
         (
             "clinecli batch rows.jsonl -o replies.jsonl",
             "clinecli batch --lines -s 'Error, warning or noise? One word.' --text < build.log",
-            "clinecli batch --csv --template 'Translate: {{text}}' texts.csv -o replies.jsonl",
         ),
         meanings={"timeout": {"help": "Seconds for a row, retries included."}},
     ),
