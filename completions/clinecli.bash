@@ -29,6 +29,19 @@ _clinecli_describe() {
         -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
+    batch)
+      options='--lines --csv --template -P --prompt-file -V --var --var-file --vars -s --system --system-file --messages --skip-bad --shard -m --model -t --temperature --max-tokens --effort -p --param --tools -o --output --errors --ordered --text --schema --keep-failed --restart --merge --summary -J --jobs --rpm --tpm --max-cost --max-failures --dedupe --grace --estimate --dry-run --referer --title -H --header --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      operands='file'
+      case $2 in
+        --template) takes='at-file' ;;
+        -P|--prompt-file) takes='prompt-file' ;;
+        -V|--var) takes='variable' ;;
+        --var-file) takes='variable-file' ;;
+        --vars|--system-file|--messages|--tools|-o|--output|--errors|--schema|--summary|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        -s|--system|--shard|-t|--temperature|--max-tokens|-p|--param|-J|--jobs|--rpm|--tpm|--max-cost|--max-failures|--grace|--referer|--title|-H|--header|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        -m|--model) takes='model' ;;
+        --effort) takes='words none minimal low medium high xhigh' ;;
+      esac ;;
     models)
       options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
@@ -66,7 +79,7 @@ _clinecli_describe() {
       esac ;;
     help)
       options='-h --help'
-      operands='words ask stream models doctor mock completion describe help'
+      operands='words ask stream batch models doctor mock completion describe help'
       case $2 in
       esac ;;
   esac
@@ -197,7 +210,7 @@ _clinecli() {
   if [[ $current =~ $redirection || ${words[n - 1]} =~ $redirection$ ]]; then
     wanted=file value=${current#"${BASH_REMATCH[0]}"}
   elif ((i >= n)); then
-    wanted='words ask stream models doctor mock completion describe help'
+    wanted='words ask stream batch models doctor mock completion describe help'
     [[ $current == -* ]] && wanted='words -h --help --version'
   else
     command=${words[i]} first=$((i + 1))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from clinecli.chat.conversation import (
+    Prompt,
     Schema,
     array,
     conversation,
     filled_prompt,
+    messages_of,
     new_text,
+    system_of,
 )
 from clinecli.chat.headers import Header, log_headers, parse_headers
 from clinecli.chat.inputs import Inputs, Named
@@ -37,6 +40,16 @@ class Composed(NamedTuple):
 
     request: ChatRequest
     turn: list[dict[str, Any]]
+    schema: Schema | None = None
+
+
+class Given(NamedTuple):
+    """What is said of requests whose messages come from elsewhere: a request without any, the
+    system message and earlier turns for them, and the schema of the replies."""
+
+    request: ChatRequest
+    system: tuple[dict[str, Any], ...]
+    earlier: tuple[dict[str, Any], ...]
     schema: Schema | None = None
 
 
@@ -74,6 +87,21 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
         # Flags and text can always be sent; JSON may hold what is no text, or is too deep.
         _check(request)
     return Composed(request, turn, schema or prompt.schema)
+
+
+def given(options: ChatOptions, inputs: Inputs, defaults: Defaults, prompt: Prompt) -> Given:
+    """What flags, and a prompt file under them, say of requests whose messages come from
+    elsewhere. Raises `UsageError`."""
+    model = prompt.model if prompt.model and not options.model else defaults.model
+    said = {"model": argument(model, defaults.model_source), **prompt.fields}
+    body = _with_flags(said, options, inputs)
+    schema = _schema(inputs.schema)
+    if schema:
+        body["response_format"] = response_format(schema.schema)
+    body.update(parse_param(param) for param in options.param or ())
+    request = _with_headers(body, options, inputs, defaults)
+    system, earlier = system_of(options, inputs), messages_of(inputs.messages)
+    return Given(request, tuple(system), tuple(earlier), schema or prompt.schema)
 
 
 def with_model(request: ChatRequest, model: str) -> ChatRequest:

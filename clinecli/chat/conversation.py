@@ -31,7 +31,7 @@ class Prompt(NamedTuple):
     takes_input: bool
 
 
-_NO_PROMPT = Prompt([], [], None, {}, None, takes_input=False)
+NO_PROMPT = Prompt([], [], None, {}, None, takes_input=False)
 
 
 class Conversation(NamedTuple):
@@ -49,10 +49,10 @@ def conversation(
     `EmptyMessageError` for a thread to which nothing would be added.
     """
     earlier = array(whole.get("messages", []), "messages of --request")
-    earlier += _messages(inputs.messages)
+    earlier += messages_of(inputs.messages)
     # A thread that does not exist yet is empty.
-    thread = _messages(inputs.thread) if inputs.thread and inputs.thread.text else []
-    flag, said = _system(options, inputs), prompt.messages
+    thread = messages_of(inputs.thread) if inputs.thread and inputs.thread.text else []
+    flag, said = system_of(options, inputs), prompt.messages
     # A flag wins over files, and a conversation has one system message.
     turn = [*(_without_system(said) if flag else said), *_new_turn(text, inputs)]
     if options.thread and not turn:
@@ -66,7 +66,7 @@ def conversation(
 def filled_prompt(given: Named | None, values: Mapping[str, str], text: str) -> Prompt:
     """Parse a prompt file and fill in its variables. Raises `UsageError` with line and column."""
     if given is None:
-        return _NO_PROMPT
+        return NO_PROMPT
     from clinecli.chat.prompt_file import parse_prompt_file
     from clinecli.chat.template import INPUT
 
@@ -88,7 +88,7 @@ def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [message for message in messages if message.get("role") != "system"]
 
 
-def _messages(given: Named | None) -> list[dict[str, Any]]:
+def messages_of(given: Named | None) -> list[dict[str, Any]]:
     """The turns of a file. Raises `UsageError`."""
     if given is None:
         return []
@@ -136,7 +136,8 @@ def _attachment(file: Named) -> str:
     return f'<file name="{argument(name, "a file name")}">\n{file.text}{end}</file>'
 
 
-def _system(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
+def system_of(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
+    """The system message that flags give, if any."""
     texts = [argument(options.system, "--system")] if options.system else []
     texts += [inputs.system.text] if inputs.system else []
     return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []

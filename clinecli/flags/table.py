@@ -47,6 +47,18 @@ COMMANDS: dict[str, Command] = {
         ),
         leave_out=frozenset({"extract", "repair"}),
     ),
+    "batch": Command(
+        "batch.BatchOptions",
+        "Ask many: a request for each row of a file.",
+        "JSONL in, JSONL out, in the form of the Batch API. Status 0 means that every row has a "
+        "complete answer; else it is that of the most frequent failure. With --output, the same "
+        "command continues what was interrupted, and pays for nothing twice.",
+        (
+            "clinecli batch rows.jsonl -o replies.jsonl",
+            "clinecli batch --lines -s 'Error, warning or noise? One word.' --text < build.log",
+        ),
+        meanings={"timeout": {"help": "Seconds for a row, retries included."}},
+    ),
     "models": Command(
         "models.ModelsOptions",
         "List the models that can be asked.",

@@ -23,6 +23,7 @@ class Group(StrEnum):
     INPUT = "Input"
     MODEL = "Model"
     OUTPUT = "Output"
+    PACE = "Pace and cost"
     INSPECT = "Inspect"
     NETWORK = "Network"
 

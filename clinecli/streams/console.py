@@ -18,7 +18,7 @@ from clinecli.text import (
 )
 
 if TYPE_CHECKING:
-    from clinecli.streams.progress import Progress
+    from clinecli.streams.progress import Progress, StatusLine
 
 PROGRESS_SECONDS = 1.0
 
@@ -42,6 +42,7 @@ class Console:
         # A line that is taken back again: for a terminal that can do that.
         self._shows_progress = self._terminal and not quiet and os.environ.get("TERM") != "dumb"
         self._progress: Progress | None = None
+        self._status: StatusLine | None = None
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no failure; silent with `--quiet`."""
@@ -95,6 +96,20 @@ class Console:
         if self._progress:
             self._progress.stop()
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a terminal on which a line can be redrawn."""
+        return self._shows_progress
+
+    def status(self, text: str) -> None:
+        """Redraw a line of one's own, on a terminal only; an empty one takes it away."""
+        if not self._shows_progress or not (text or self._status):
+            return
+        from clinecli.streams.progress import StatusLine
+
+        self._status = self._status or StatusLine()
+        self._status.draw(text)
+
     def member(self, kind: str, text: str) -> None:
         """A JSON object with one member on a line."""
         # Not orjson: what is said before the first byte needs nothing so large.
@@ -110,6 +125,7 @@ class Console:
 
     def _write(self, data: bytes) -> None:
         self.stop_progress()
+        self.status("")
         if self._terminal:
             data = escape_json(data)
         try:

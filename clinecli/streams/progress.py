@@ -83,6 +83,29 @@ class Progress:
         self._clear()
 
 
+class StatusLine:
+    """A line that its owner redraws; an empty text takes it away."""
+
+    def __init__(self) -> None:
+        self._is_shown = False
+        before_death(self._clear)
+
+    def draw(self, text: str) -> None:
+        """Show a text instead of what is there."""
+        if not text:
+            self._clear()
+        elif _is_ours():
+            self._is_shown = True
+            line = cut_to_columns(sanitize(text), _columns() - 1)
+            _write(b"\r" + utf8(line) + b"\x1b[K")
+
+    def _clear(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            _write(_CLEAR)
+            _let_go()
+
+
 def progress_line(frame: str, label: str, seconds: float, columns: int) -> str:
     """The line for a terminal of `columns` columns, the last of which stays free."""
     took = f"{seconds:.0f} s"

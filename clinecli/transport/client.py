@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from clinecli import __version__
 from clinecli.config.proxy import choose_proxy, proxy_secrets, proxy_token
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from clinecli.transport.exchange import Answer, Connection
 
+_C = TypeVar("_C", bound="Connection")
 Headers = tuple[tuple[str, str], ...]
 JSON: Headers = (("Content-Type", "application/json"),)
 
@@ -144,9 +145,11 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
+        from clinecli.transport.exchange import Connection
+
         redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):
-            return self._exchange(self._connect(call, kept), call, redact)
+            return self._exchange(self.connect(call, Connection, kept), call, redact)
         if kept.peek() == "quiet":
             try:
                 return self._exchange(kept, call, redact)
@@ -155,11 +158,10 @@ class Transport:
                 if error.code is not Code.CLOSED:
                     raise
         kept.close()
-        return self._exchange(self._connect(call, None), call, redact)
+        return self._exchange(self.connect(call, Connection), call, redact)
 
-    def _connect(self, call: Call, early: EarlyConnection | None) -> Connection:
-        from clinecli.transport.exchange import Connection
-
+    def connect(self, call: Call, kind: type[_C], early: EarlyConnection | None = None) -> _C:
+        """A connection on which the call can be sent. Raises `ClinecliError`."""
         dialled = early.result(call.deadline) if early else self.dial(call.deadline)
         hop, host = self.route.hop, self.route.origin.host
         if call.log:
@@ -167,7 +169,7 @@ class Transport:
             call.log(f"* connected to {hop.name} at {dialled.address} in {took:.0f} ms")
             if dialled.tls:
                 call.log(f"* {dialled.tls.version} with {host}")
-        connection = Connection(dialled, hop, host if dialled.tls else "")
+        connection = kind(dialled, hop, host if dialled.tls else "")
         if connection.peek() == "bytes":
             from clinecli.chat.api_errors import not_the_api
 
@@ -179,24 +181,24 @@ class Transport:
     def _exchange(self, connection: Connection, call: Call, redact: Redactor) -> Answer:
         from clinecli.transport.exchange import exchange
 
-        if call.log:
-            key = "with the key" if call.key and call.sends_key else "without a key"
-            url = f"{self.route.origin}{call.path}"
-            call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+        self.log_request(call, redact)
         try:
-            target, headers = self._head(call)
+            target, headers = self.head(call)
             answer = exchange(connection, call, target, headers, redact)
         except BaseException:
             connection.close()
             raise
-        if call.log:
-            content_type = answer.headers.get("content-type", "")
-            named = f" request {answer.request_id}" if answer.request_id else ""
-            took = 1000 * (answer.timings.first_byte or 0)
-            call.log(redact(f"< {answer.status} {content_type}") + f"{named} after {took:.0f} ms")
+        log_answer(call, answer)
         return answer
 
-    def _head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:
+    def log_request(self, call: Call, redact: Redactor) -> None:
+        """Tell the log of a call that it is sent."""
+        if call.log:
+            key = "with the key" if call.key and call.sends_key else "without a key"
+            url = f"{self.route.origin}{call.path}"
+            call.log(redact(f"> {call.method} {url} ({len(call.body)} bytes, {key})"))
+
+    def head(self, call: Call) -> tuple[str, list[tuple[str, str]]]:
         """Target and headers of a request (RFC 9112, section 3.2)."""
         origin, proxy = self.route.origin, self.route.proxy
         host = origin.origin.partition("://")[2]
@@ -219,3 +221,13 @@ class Transport:
             token = proxy_token(proxy)
             headers += [("Proxy-Authorization", f"Basic {token}")] if token else []
         return target, headers
+
+
+def log_answer(call: Call, answer: Answer) -> None:
+    """Tell the log of a call that the head of its answer is there."""
+    if call.log:
+        content_type = answer.headers.get("content-type", "")
+        named = f" request {answer.request_id}" if answer.request_id else ""
+        took = 1000 * (answer.timings.first_byte or 0)
+        head = answer.redact(f"< {answer.status} {content_type}")
+        call.log(f"{head}{named} after {took:.0f} ms")

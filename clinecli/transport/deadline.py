@@ -9,14 +9,16 @@ from clinecli.errors import Code, Retry, TransientError
 
 
 class Deadline:
-    """The end of a call that may take `seconds` from now. It never changes."""
+    """The end of a call that may take `seconds`, of which some are `spent`. It never changes."""
 
     __slots__ = ("_clock", "_end", "seconds")
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, seconds: float, clock: Callable[[], float] = time.monotonic, spent: float = 0.0
+    ) -> None:
         self.seconds = seconds
         self._clock = clock
-        self._end = clock() + seconds
+        self._end = clock() + seconds - spent
 
     def remaining(self) -> float:
         """Seconds left; zero or less when it has passed."""

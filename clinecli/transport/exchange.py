@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call
     from clinecli.transport.deadline import Deadline
-    from clinecli.transport.dial import Dialled, Timings
+    from clinecli.transport.dial import Dialled, Socket, Timings
 
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
@@ -49,7 +49,7 @@ class Connection:
 
     def peek(self) -> Literal["quiet", "closed", "bytes"]:
         """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
-        if not select.select([self._socket], [], [], 0)[0]:
+        if not _is_readable(self._socket):
             return "quiet"
         self._set_timeout(0.0)
         try:
@@ -77,7 +77,7 @@ class Connection:
                 # What is left of the request would be taken for the next one.
                 self.http.send_failed()
                 is_stuck = isinstance(error, TimeoutError)
-                if is_stuck and not select.select([self._socket], [], [], 0)[0]:
+                if is_stuck and not _is_readable(self._socket):
                     raise self._failed(Stage.SEND, error, deadline, idle) from None
                 return
 
@@ -214,6 +214,13 @@ class Answer:
         return b"".join(pieces)
 
 
+def _is_readable(socket: Socket) -> bool:
+    """Whether something has come, or the end. Not by select(2), which knows 1,024 descriptors."""
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _headers(head: h11.Response) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     for raw_name, raw_value in head.headers:
@@ -230,21 +237,37 @@ def exchange(
     redact: Redactor,
 ) -> Answer:
     """Send a request and read the head of its answer. Raises `ClinecliError`."""
-    http = connection.http
-    # RFC 9110, section 5.5, allows all bytes but controls in a value.
-    fields = [(name.encode(), value.encode()) for name, value in headers]
-    parts = [http.send(h11.Request(method=call.method, target=target.encode(), headers=fields))]
-    if call.body:
-        parts.append(http.send(h11.Data(data=call.body)))
-    parts.append(http.send(h11.EndOfMessage()))
+    data = request_bytes(connection, request_event(call, target, headers), call.body)
     started = time.monotonic()
-    connection.write(b"".join(part for part in parts if part), call.deadline, call.idle)
-    try:
-        head = _head(connection, call)
-    except h11.RemoteProtocolError as error:
-        raise connection.failed(Stage.WAIT, error) from None
+    connection.write(data, call.deadline, call.idle)
+    head = read_head(connection, call)
     timings = connection.dialled.timings._replace(first_byte=time.monotonic() - started)
     return Answer(connection, head, call, redact, timings)
+
+
+def request_event(call: Call, target: str, headers: list[tuple[str, str]]) -> h11.Request:
+    """The head of a request."""
+    # RFC 9110, section 5.5, allows all bytes but controls in a value.
+    fields = [(name.encode(), value.encode()) for name, value in headers]
+    return h11.Request(method=call.method, target=target.encode(), headers=fields)
+
+
+def request_bytes(connection: Connection, head: h11.Request, body: bytes) -> bytes:
+    """A request as it goes over the wire."""
+    send = connection.http.send
+    parts = [send(head)]
+    if body:
+        parts.append(send(h11.Data(data=body)))
+    parts.append(send(h11.EndOfMessage()))
+    return b"".join(part for part in parts if part)
+
+
+def read_head(connection: Connection, call: Call) -> h11.Response:
+    """The head of an answer. Raises `ClinecliError`."""
+    try:
+        return _head(connection, call)
+    except h11.RemoteProtocolError as error:
+        raise connection.failed(Stage.WAIT, error) from None
 
 
 def _head(connection: Connection, call: Call) -> h11.Response:

@@ -25,7 +25,16 @@ _LOST = {Code.CUT, Code.TIMEOUT}
 def whole_reply(answer: Answer) -> Event:
     """The reply of an answer to a request without streaming. Raises `ClinecliError`."""
     with _named(answer):
-        return decode_body(_success(answer), _origin(answer))
+        body = answer.body()
+    return reply_in(answer, body)
+
+
+def reply_in(answer: Answer, body: bytes) -> Event:
+    """The same for an answer whose body has been read."""
+    with _named(answer):
+        if answer.status >= 300:
+            raise _failure(answer, body)
+        return decode_body(body, _origin(answer))
 
 
 def json_document(answer: Answer) -> bytes:

@@ -169,6 +169,8 @@ FILES = {
     "main.py": b"print(6 * 7)\n",
     "notes.txt": b"The answer is 42.\n",
     "chart.png": b"\x89PNG\r\n\x1a\n",
+    "rows.jsonl": b'{"id": "a", "prompt": "hi"}\n{"id": "b", "prompt": "ho"}\n',
+    "texts.csv": b"text\nhello\n",
     "city.json": b'{"type": "object", "required": ["city"]}',
     "review.prompt.yml": b"messages: [{role: user, content: '{{language}}: {{change}}'}]\n",
     "gateway.key": b"s3cr3t\n",

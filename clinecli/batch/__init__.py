@@ -1,0 +1,1 @@
+"""Many requests, one exit status: concurrent, resumable, sharded, with a cap on money."""

@@ -1,0 +1,134 @@
+"""Requests one after the other: from a file, read as they are needed; from a pipe, by a thread.
+
+A file was surveyed before; what it has to be asked is known by number. A pipe is judged as its
+rows come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, Queue
+from typing import NamedTuple
+
+from clinecli.batch.results import asked_digest, source_digest
+from clinecli.batch.rows import Row
+from clinecli.batch.sieve import Sieve, Task
+from clinecli.batch.source import Input
+from clinecli.batch.tasks import Pricing, Request, request_of
+from clinecli.errors import UsageError
+
+_DONE, _TO_DO = 0, 1
+
+
+class Survey(NamedTuple):
+    """What a file has to be asked: how many rows of it, and which, a byte for each record."""
+
+    rows: int
+    plan: bytearray
+
+
+def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Survey:
+    """Go over a file before anything is sent. `each` is called with every row that is to be asked.
+
+    Raises `ClinecliError` for what is wrong with it.
+    """
+    plan = bytearray()
+    rows = 0
+    for _, task in sieve.tasks(source):
+        if task:
+            each(task)
+            rows += 1
+        plan.append(_TO_DO if task else _DONE)
+    return Survey(rows, plan)
+
+
+class FileFeed:
+    """The rows of a file that its survey has found."""
+
+    def __init__(self, source: Input, plan: bytearray, pricing: Pricing) -> None:
+        self._requests = self._read(source, plan, pricing)
+        self.ended = False
+
+    def take(self) -> Request | None:
+        """The next request, None at the end. Raises `ClinecliError`."""
+        request = next(self._requests, None)
+        self.ended = request is None
+        return request
+
+    def _read(self, source: Input, plan: bytearray, pricing: Pricing) -> Iterator[Request]:
+        digest_of = source_digest(source.settings)
+        for record in source:
+            # A file that grows meanwhile is read as far as it was surveyed.
+            if record.number >= len(plan):
+                return
+            if plan[record.number] == _TO_DO:
+                row = source.row(record)
+                data = row.data if isinstance(row, Row) else record.raw
+                digest = digest_of(record.raw)
+                yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
+
+
+class PipeFeed:
+    """The rows of a pipe, as they come; a few are read ahead, by a thread.
+
+    `wake` is called when there is something to take again.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Input],
+        sieve: Sieve,
+        pricing: Pricing,
+        ahead: int,
+        wake: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._sieve = sieve
+        self._pricing = pricing
+        self._wake = wake
+        self._queue: Queue[Request | BaseException | None] = Queue(ahead)
+        self._is_waited_for = False
+        self.ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def take(self) -> Request | None:
+        """The next request, None when there is none now. Raises `ClinecliError`."""
+        if self.ended:
+            return None
+        try:
+            item = self._queue.get_nowait()
+        except Empty:
+            self._is_waited_for = True
+            try:
+                # It may have come before the reader could see that.
+                item = self._queue.get_nowait()
+            except Empty:
+                return None
+        if isinstance(item, Request):
+            return item
+        self.ended = True
+        if item:
+            raise item
+        return None
+
+    def _read(self) -> None:
+        end: BaseException | None = None
+        try:
+            source = self._source()
+            for _, task in self._sieve.tasks(source):
+                if task:
+                    self._put(request_of(task, self._pricing))
+        except OSError as error:
+            end = UsageError(
+                f"cannot read the input: {error.strerror}", hint="check where it comes from"
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
+            end = error
+        self._put(end)
+
+    def _put(self, item: Request | BaseException | None) -> None:
+        self._queue.put(item)
+        if self._is_waited_for:
+            self._is_waited_for = False
+            self._wake()
