@@ -78,8 +78,16 @@ def _make(place: Path, version: str) -> None:
         check=True,
     )
     command = [*(pip if has_pip else [python, "-I", "-m", "pip"]), "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "install"]
-    pinned = ["--require-hashes", "--only-binary", ":all:", "-r", str(HERE / "requirements.txt")]
+    # What is imported is compiled when it is: most of it never is.
+    command += ["--disable-pip-version-check", "install", "--no-compile"]
+    pinned = [
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "-r",
+        str(HERE / "requirements.txt"),
+    ]
     what = f"clinecli=={version}" if version else str(REPOSITORY)
     for arguments in (pinned, ["--no-deps", "--no-build-isolation", what]):
         subprocess.run([*command, *arguments], check=True)

@@ -58,7 +58,8 @@ def environment(url: str = "") -> dict[str, str]:
         for name, value in os.environ.items()
         if not any(part in name.lower() for part in dropped)
     }
-    return kept | {"CLINE_API_KEY": KEY} | ({"CLINE_API_BASE_URL": url} if url else {})
+    ours = {"CLINE_API_KEY": KEY, "XDG_CONFIG_HOME": "/nonexistent"}
+    return kept | ours | ({"CLINE_API_BASE_URL": url} if url else {})
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> Usage:

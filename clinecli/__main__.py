@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
+from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, bug_place
 from clinecli.streams.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
 
 
@@ -75,15 +75,7 @@ def _report(error: ClinecliError, *, as_json: bool) -> ExitStatus:
 
 
 def _bug(error: Exception) -> InternalError:
-    """Where it happened. Not the message: it may quote what must stay secret."""
-    trace = error.__traceback__
-    place = ""
-    while trace:
-        code = trace.tb_frame.f_code
-        if "clinecli" in code.co_filename:
-            place = f" in {os.path.basename(code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
-        trace = trace.tb_next
-    return InternalError(f"internal error: {type(error).__name__}{place}")
+    return InternalError(f"internal error: {type(error).__name__}{bug_place(error)}")
 
 
 _received: list[int] = []

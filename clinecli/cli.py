@@ -56,7 +56,7 @@ def doctor_command(network: NetworkOptions, *, live: bool) -> str:
     from clinecli.config.keys import is_path
 
     words = ["clinecli", "doctor", *(["--live"] if live else [])]
-    for name in ("base_url", "key_file", "proxy", "ca_file"):
+    for name in ("profile", "base_url", "key_file", "proxy", "ca_file", "cert", "cert_key"):
         value = getattr(network, name)
         # A URL may carry a password, and a key may stand where the name of its file belongs.
         is_secret = value and ("@" in value or (name == "key_file" and not is_path(value)))

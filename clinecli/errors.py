@@ -85,6 +85,9 @@ class Code(StrEnum):
     VERIFY = "verify", "the certificate is refused for another reason"
     PLAIN_TEXT = "plain_text", "the port does not speak TLS"
     CLIENT_CERTIFICATE = "client_certificate", "the server asks for a client certificate"
+    TLS_VERSION = "tls_version", "the server speaks no TLS from 1.2 on"
+    TLS_CIPHER = "tls_cipher", "no cipher in common, or the host name is refused"
+    TLS_WEAK = "tls_weak", "a key or signature is too weak for OpenSSL"
     HANDSHAKE = "handshake", "the TLS handshake failed"
     HANDSHAKE_CUT = "handshake_cut", "the peer cut the TLS handshake"
     TIMEOUT = "timeout", "no complete answer in time (--timeout, --idle-timeout)"
@@ -94,6 +97,7 @@ class Code(StrEnum):
     EMPTY_REPLY = "empty_reply", "the model's reply has no content"
     LENGTH = "length", "the reply was cut at its length limit"
     CONTENT_FILTER = "content_filter", "the reply was stopped by a content filter"
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
     SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"
@@ -226,6 +230,19 @@ class ClinecliError(Exception):
 
 class InternalError(ClinecliError):
     default_hint = "this is a bug of clinecli: please report it with the command you ran"
+
+
+def bug_place(error: BaseException) -> str:
+    """Where in this package an exception came from: ` in FILE:LINE`. Not its message, which may
+    quote what must stay secret."""
+    place = ""
+    trace = error.__traceback__
+    while trace:
+        directory, _, file = trace.tb_frame.f_code.co_filename.rpartition("/")
+        if "clinecli" in directory:
+            place = f" in {file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 class OutputError(ClinecliError):

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from clinecli.errors import UsageError
 
-_BIDI = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-# As `cat -v` shows them: C0 as ^X, DEL as ^?. C1 controls reach a terminal as escape sequences
-# of one character, and bidirectional overrides (CVE-2021-42574) reorder what is read.
-_NEUTRAL = (
-    {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F)}
-    | {code: f"<U+{code:04X}>" for code in (*range(0x80, 0xA0), *_BIDI)}
-    | {ord("\n"): "\n", ord("\t"): "\t"}
+if TYPE_CHECKING:
+    import re
+
+# What a terminal obeys instead of showing it: C0 and C1 controls, of which the latter reach it as
+# escape sequences of one character.
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+# What nobody sees, and what can hide text or change its order (CVE-2021-42574): overrides and marks
+# of direction, blanks without width, invisible operators, fillers, line separators, interlinear
+# annotations, and the tag characters in which whole sentences can hide.
+_HIDDEN = (
+    *(0xAD, 0x61C, 0x115F, 0x1160, 0x180E, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029),
+    *(*range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x3164, 0xFEFF, 0xFFA0),
+    *(*range(0xFFF0, 0xFFFC), *range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B)),
+    *range(0xE0000, 0xE0100),
 )
 
 
-_JSON_ESCAPES = {code: f"\\u{code:04x}" for code in _NEUTRAL if chr(code) not in "\n\t"}
+@cache
+def _neutral() -> dict[int, str]:
+    """How what is obeyed or hidden is shown: C0 and DEL as `cat -v` does, the rest by number.
+
+    What joins or varies the characters around it stays, since scripts and emoji are written with
+    it: U+200C, U+200D, U+034F and variation selectors.
+    """
+    numbers = {code: f"<U+{code:04X}>" for code in (*_CONTROLS, *_HIDDEN)}
+    carets = {code: f"^{chr(code ^ 0x40)}" for code in (*range(0x20), 0x7F)}
+    return numbers | carets | {ord("\n"): "\n", ord("\t"): "\t"}
+
+
+@cache
+def _json_escapes() -> dict[int, str]:
+    def escape(code: int) -> str:
+        if code > 0xFFFF:
+            code -= 0x10000
+            return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+        return f"\\u{code:04x}"
+
+    return {code: escape(code) for code in _neutral() if chr(code) not in "\n\t"}
+
+
+@cache
+def _unseen() -> re.Pattern[str]:
+    """What leaves no mark: white space, controls, what is hidden or joins, the blank of braille."""
+    import re
+
+    listed = re.escape("".join(map(chr, (*_CONTROLS, *_HIDDEN))))
+    return re.compile(rf"[\s{listed}\u034f\u200c\u200d\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]*+")
+
+
+def is_visible(text: str) -> bool:
+    """Whether any character of a text leaves a mark."""
+    return _unseen().fullmatch(text) is None
 
 
 def sanitize(text: str) -> str:
-    """`text` with everything neutralised that a terminal would obey instead of show."""
-    return text.replace("\r\n", "\n").translate(_NEUTRAL)
+    """`text` with everything neutralised that a terminal would obey instead of show, and all that
+    could hide in it."""
+    return text.replace("\r\n", "\n").translate(_neutral())
 
 
 def escape_json(data: bytes) -> bytes:
-    """JSON text with everything escaped that a terminal would obey: the same value, harmless."""
-    return data.decode("utf-8", "replace").translate(_JSON_ESCAPES).encode()
+    """JSON text with everything escaped that a terminal would obey or hide: the same value,
+    harmless."""
+    return data.decode("utf-8", "replace").translate(_json_escapes()).encode()
 
 
 class TextRenderer:

@@ -6,44 +6,44 @@ _clinecli_describe() {
   options='' operands='' takes=''
   case $1 in
     ask)
-      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
         -P|--prompt-file) takes='prompt-file' ;;
         -V|--var) takes='variable' ;;
         --var-file) takes='variable-file' ;;
-        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
         -m|--model|--fallback) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--repair|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--repair|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     stream)
-      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
         -P|--prompt-file) takes='prompt-file' ;;
         -V|--var) takes='variable' ;;
         --var-file) takes='variable-file' ;;
-        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file) takes='file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
         -m|--model|--fallback) takes='model' ;;
-        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     models)
-      options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='--free --recommended --vision --tools --reasoning --min-context --max-price --sort --reverse --ids -j --json --refresh --offline --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
-        --min-context|--max-price|--base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --min-context|--max-price|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --sort) takes='words id price context name' ;;
-        --key-file|--ca-file) takes='file' ;;
+        --key-file|--ca-file|--cert|--cert-key) takes='file' ;;
       esac ;;
     doctor)
-      options='-m --model -j --json --live --request --strict --list --base-url --key-file --proxy --ca-file --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
-      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat'
+      options='-m --model -j --json --live --request --strict --markdown --bundle --save-chain --wait --watch --count --baseline --schema --list --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat api.body'
       case $2 in
         -m|--model) takes='model' ;;
-        --request|--key-file|--ca-file) takes='file' ;;
-        --base-url|--proxy|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
+        --request|--bundle|--save-chain|--baseline|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        --wait|--watch|--count|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
       esac ;;
     mock)
       options='--port --delay --latency --reply --fault --record --replay --replay-speed --strict -h --help'

@@ -1,4 +1,4 @@
-"""Write what is generated: completions/* and man/*.1.
+"""Write what is generated: completions/*, man/*.1, and tables of README.md.
 
 With --check nothing is written, and the status is 1 when something would change.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from manpages import pages
 
+from clinecli.errors import Code, ExitStatus
 from clinecli.flags.completion import SCRIPTS
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +22,22 @@ def generated() -> dict[Path, str]:
     """Every generated file and what belongs into it."""
     scripts = {ROOT / "completions" / COMPLETIONS[shell]: SCRIPTS[shell]() for shell in SCRIPTS}
     manual = {ROOT / "man" / name: text for name, text in pages(ROOT / "man/prose").items()}
-    return scripts | manual
+    readme = ROOT / "README.md"
+    return scripts | manual | {readme: with_tables(readme.read_text("utf-8"))}
+
+
+def with_tables(text: str) -> str:
+    """README.md with the tables that stand in `errors.py`."""
+    statuses = [f"| {int(each)} | {each.label} | {each.when} |" for each in ExitStatus]
+    codes = [f"| `{code}` | {code.meaning} |" for code in Code]
+    for head, rows in (("| status | name | when |", statuses), ("| code | means |", codes)):
+        before, found, rest = text.partition(f"\n{head}\n")
+        if not found:
+            raise ValueError(f"README.md has no table {head}")
+        after = rest[rest.index("\n\n") :]
+        rule = "|---" * head.count(" | ") + "|---|"
+        text = "\n".join([before, head, rule, *rows]) + after
+    return text
 
 
 def main(arguments: list[str]) -> int:

@@ -1,16 +1,14 @@
 """(status, body) of the API to errors: tables of what each status and code means.
 
-Two shapes are read, `{"error":{"code","message"}}` and `{"success":false,"error":"text"}`
-whose text may itself be JSON, and a body that is neither.
+The shapes of bodies are read by `error_body`, their prose by `prose`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from clinecli.chat.error_body import LONGEST, ErrorBody, cut, read_error, tells_error
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -37,19 +35,12 @@ class Origin(NamedTuple):
 UNKNOWN = Origin()
 
 
-class _Body(NamedTuple):
-    """What an error body says, whichever shape it has."""
-
-    code: str | None
-    message: str
-    fields: dict[str, Any]
-
-
 class _Rule(NamedTuple):
     error: type[ClinecliError]
     title: str
     retry: Retry = Retry.NEVER
     hint: str | None = None
+    code: Code | None = None
 
 
 _TRY_LATER = _Rule(TransientError, "the server is overloaded", Retry.AS_ASKED)
@@ -68,6 +59,7 @@ _BY_STATUS: dict[int, _Rule] = {
         RejectedError,
         "not found",
         hint="check the model (-m) and the base URL: `clinecli models` lists what can be asked",
+        code=Code.UNKNOWN_MODEL,
     ),
     407: _Rule(
         ConnectionFailed,
@@ -94,64 +86,83 @@ _CONTEXT = _Rule(
     RejectedError,
     "the message is longer than the model's context",
     hint="send less text, or choose a model with a longer context (-m)",
+    code=Code.CONTEXT_LENGTH_EXCEEDED,
 )
 _FILTER = _Rule(
     RejectedError,
     "stopped by a content filter",
     hint="rephrase the message, or try another model (-m)",
+    code=Code.CONTENT_FILTER,
 )
 _KEY = _BY_STATUS[401]
+_MODEL = _Rule(
+    RejectedError,
+    "no such model",
+    hint="`clinecli models` lists what can be asked",
+    code=Code.UNKNOWN_MODEL,
+)
+_PATH = _Rule(RejectedError, "not found", hint="check the base URL: nothing is at this URL")
+_QUOTA = _Rule(
+    CreditError,
+    "usage limit reached",
+    hint="the quota is used up: wait until it resets, or choose a model that is paid by credits",
+    code=Code.QUOTA,
+)
+_SPEND = _Rule(
+    CreditError,
+    "the organization's spend limit is reached",
+    hint="ask an administrator of the organization to raise it, or wait until it resets",
+)
+_PLAN = _Rule(
+    AuthError,
+    "the plan does not include this model",
+    hint="choose another model (-m), or a plan that includes it: https://app.cline.bot",
+)
 
 # Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.
 _BY_CODE: dict[str, _Rule] = {
     "insufficient_credits": _BY_STATUS[402],
     "insufficient_quota": _BY_STATUS[402],
-    "spend_limit_exceeded": _Rule(
-        CreditError,
-        "the organization's spend limit is reached",
-        hint="ask an administrator of the organization to raise it, or wait until it resets",
-    ),
+    "spend_limit_exceeded": _SPEND,
+    "entitlement_error": _PLAN,
     "context_length_exceeded": _CONTEXT,
+    "exceed_context_size_error": _CONTEXT,
     "content_filter": _FILTER,
     "rate_limit": _BY_STATUS[429],
     "rate_limit_exceeded": _BY_STATUS[429],
     "server_error": _SERVER_ERROR,
     "invalid_api_key": _KEY,
     "unauthorized": _KEY,
-    "model_not_found": _BY_STATUS[404],
+    "model_not_found": _MODEL,
 }
 
-_LIMIT = "the quota is used up: wait until it resets, or choose a model that is paid by credits"
-# Prose decides nothing but the hint, with one exception: the quota limits of ClinePass and of
-# free models come without a code, as a plain 429 or after HTTP 200, and no retry within minutes
-# can succeed.
-_BY_PROSE: tuple[tuple[re.Pattern[str], str, Code | None], ...] = (
-    (re.compile(r"free limit reached on model", re.I), _LIMIT, Code.QUOTA),
-    (re.compile(r"reached your\s.*ClinePass limit", re.I | re.S), _LIMIT, Code.QUOTA),
-    (
-        re.compile(r"not subscribed to required model plan", re.I),
-        (
-            "this model needs a ClinePass subscription: see https://app.cline.bot, or choose "
-            "another model (-m)"
-        ),
-        None,
-    ),
-    (
-        re.compile(r"organization accounts cannot use individual model", re.I),
-        (
-            "switch to the personal account at https://app.cline.bot, or choose a model outside "
-            "ClinePass (-m)"
-        ),
-        None,
-    ),
-    (
-        re.compile(r"model not found", re.I),
-        "no such model: `clinecli models` lists what can be asked",
-        Code.UNKNOWN_MODEL,
-    ),
-)
+# Classes of errors, as Anthropic and Google call them: where there is no status, they stand for it.
+_STATUS_OF_CODE: dict[str, int] = {
+    "invalid_request_error": 400,
+    "invalid_argument": 400,
+    "failed_precondition": 400,
+    "authentication_error": 401,
+    "unauthenticated": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "permission_denied": 403,
+    "not_found_error": 404,
+    "not_found": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "resource_exhausted": 429,
+    "api_error": 500,
+    "internal": 500,
+    "unavailable": 503,
+    "deadline_exceeded": 504,
+    "overloaded_error": 529,
+}
 
-_SPEND_FIELDS = ("limit_scope", "budget_period", "limit_usd", "spent_usd", "resets_at")
+# Facts that messages show, where the body has them.
+_FACTS = (
+    *("limit_scope", "budget_period", "limit_usd", "spent_usd", "resets_at"),
+    "current_balance",
+)
 
 
 def decode_error(
@@ -159,38 +170,67 @@ def decode_error(
 ) -> ClinecliError:
     """The error that an HTTP status of 400 or more and its body mean."""
     try:
-        parsed = _error_body(loads(body))
+        said = read_error(loads(body))
     except InvalidJson:
-        parsed = _Body(None, "", {})
-    rule = _BY_CODE.get((parsed.code or "").lower()) or _rule_for_status(status)
-    return _build(rule, parsed, status, origin, retry_after)
+        said = ErrorBody(message=_plain_text(body, origin.content_type))
+    return _build(said, status, origin, retry_after)
 
 
 def decode_envelope_error(body: bytes, origin: Origin = UNKNOWN) -> ClinecliError | None:
     """The error in a body that came with HTTP 200, or None when there is none."""
     try:
-        document = loads(body)
+        return told_error(loads(body), origin)
     except InvalidJson:
         return None
-    if not isinstance(document, dict) or "choices" in document:
-        return None
-    if not document.get("error") and document.get("success") is not False:
-        return None
-    return _error_from(_error_body(document), origin)
+
+
+def told_error(document: object, origin: Origin = UNKNOWN) -> ClinecliError | None:
+    """The error that a JSON document tells of which came with HTTP 200, as a whole reply or as an
+    event of a stream; None when it tells of none."""
+    return in_band_error(document, origin) if tells_error(document) else None
 
 
 def in_band_error(error: object, origin: Origin = UNKNOWN) -> ClinecliError:
-    """The error that an `error` member means when it comes after HTTP 200, as in a stream."""
-    return _error_from(_error_body({"error": error}), origin)
+    """The error that comes after HTTP 200, as in a stream: without an HTTP status, the code alone
+    decides, or a status that the body names."""
+    said = read_error(error)
+    for code in said.codes:
+        if code.isdecimal() and 400 <= int(code) < 600:
+            return _build(said, int(code), origin, None)
+    return _build(said, said.status, origin, None)
 
 
-def _error_from(parsed: _Body, origin: Origin) -> ClinecliError:
-    """An error told inside a body: without an HTTP status, the code alone decides."""
-    code = (parsed.code or "").lower()
-    if code.isdecimal() and 400 <= int(code) < 600:
-        return _build(_rule_for_status(int(code)), parsed, int(code), origin, None)
-    rule = _BY_CODE.get(code, _SERVER_ERROR)
-    return _build(rule, parsed, None, origin, None)
+def _plain_text(body: bytes, content_type: str) -> str:
+    """A body that is not JSON, as far as it is text that people write; a page of HTML is none."""
+    head = body[:LONGEST]
+    if "html" in content_type or head.lstrip()[:1] == b"<":
+        return ""
+    is_cut = len(body) > len(head)
+    text = head.decode("utf-8", "ignore" if is_cut else "replace")
+    if "\ufffd" in text or "\0" in text:
+        return ""
+    return cut(text, len(text) - 1) if is_cut else text
+
+
+def _rule(said: ErrorBody, status: int | None, text: str) -> _Rule:
+    """By the first code that is known, else by the status, and by prose where these say little."""
+    from clinecli.chat.prose import is_overflow, is_quota, is_unknown_model, is_unknown_path
+
+    codes = [code.lower() for code in said.codes]
+    known = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
+    implied = next((_STATUS_OF_CODE[code] for code in codes if code in _STATUS_OF_CODE), None)
+    asked = status or implied
+    if (status == 429 or not (status or codes)) and known is not _SPEND and is_quota(text):
+        return _QUOTA
+    if known:
+        return known
+    if asked in {400, 404, 422} and is_unknown_model(text):
+        return _MODEL
+    if asked == 404 and is_unknown_path(text):
+        return _PATH
+    if asked in {400, 413, 422} and is_overflow(text):
+        return _CONTEXT
+    return _rule_for_status(asked) if asked else _SERVER_ERROR
 
 
 def _rule_for_status(status: int) -> _Rule:
@@ -200,56 +240,32 @@ def _rule_for_status(status: int) -> _Rule:
 
 
 def _build(
-    rule: _Rule, body: _Body, status: int | None, origin: Origin, retry_after: float | None
+    said: ErrorBody, status: int | None, origin: Origin, retry_after: float | None
 ) -> ClinecliError:
-    error_class, title, retry, hint = rule
-    # A body may be huge, and the time of a search grows with the square of its length.
-    text = origin.redact(body.message[:4000])
-    known: Code | None = None
-    for pattern, better_hint, known in _BY_PROSE:
-        if pattern.search(text):
-            hint = better_hint
-            if known is Code.QUOTA and (status == 429 or not (status or body.code)):
-                error_class, title, retry = CreditError, "usage limit reached", Retry.NEVER
-            break
-    else:
-        known = Code.UNKNOWN_MODEL if rule is _BY_STATUS[404] else None
-    details = [text] if text else []
-    spend = [(name, body.fields.get(name)) for name in _SPEND_FIELDS]
-    details += [f"{name} {value}" for name, value in spend if isinstance(value, str | int | float)]
-    message = ": ".join([title, "; ".join(details)] if details else [title])
-    return error_class(
+    # Most replies are none of errors: then its patterns are never made.
+    from clinecli.chat.prose import better_hint, told_wait
+
+    # Secrets are taken out before the text is cut to a line.
+    text = origin.redact(cut(said.message))
+    rule = _rule(said, status, text)
+    facts = [(name, said.fields.get(name)) for name in _FACTS]
+    told = [f"{name} {value}" for name, value in facts if isinstance(value, str | int | float)]
+    details = [one_line(text, 4000), origin.redact(cut("; ".join(told)))]
+    message = ": ".join(filter(None, [rule.title, "; ".join(filter(None, details))]))
+    if retry_after is None and rule.retry is not Retry.NEVER:
+        retry_after = told_wait(text)
+    code = next((code for code in said.codes if code.lower() in _BY_CODE), "")
+    code = origin.redact(code or next(iter(said.codes), ""))
+    return rule.error(
         one_line(message),
-        hint=hint,
-        code=known,
+        hint=better_hint(text) or rule.hint,
+        code=rule.code,
         http_status=status,
-        server_code=body.code and (one_line(origin.redact(body.code), 100) or None),
+        server_code=one_line(code, 100) or None,
         request_id=origin.request_id,
         retry_after=retry_after,
-        retry=retry,
+        retry=rule.retry,
     )
-
-
-def _error_body(document: object) -> _Body:
-    """Code and message of `{"error":{…}}`, `{"success":false,"error":"text or JSON"}` and kin."""
-    if not isinstance(document, dict):
-        return _Body(None, "", {})
-    error = document.get("error")
-    if isinstance(error, str) and error.lstrip()[:1] == "{":
-        with contextlib.suppress(InvalidJson):
-            error = loads(error.encode("utf-8", "replace"))
-    if isinstance(error, dict) and isinstance(error.get("error"), dict):
-        error = error["error"]
-    if not isinstance(error, dict):
-        message = text_of(error or document.get("message"))
-        return _Body(_code(document.get("code")), message, document)
-    code = _code(error.get("code")) or _code(error.get("type"))
-    return _Body(code, text_of(error.get("message")), error)
-
-
-def _code(value: object) -> str | None:
-    """A code for tables: a number or a word, short enough for `int`."""
-    return str(value)[:4000] or None if isinstance(value, str | int) else None
 
 
 def not_the_api(what: str) -> IncompleteError:
@@ -278,14 +294,3 @@ def one_line(text: str, limit: int = 400) -> str:
     """Server text for a message: on one line, without control characters, not endless."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def text_of(value: object) -> str:
-    """Text of a field that is a string, null, or a list of `{"type":"text"}` parts."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        # Not by recursion: a server may nest lists a thousand levels deep.
-        texts = (part.get("text") for part in value if isinstance(part, dict))
-        return "".join(text for text in texts if isinstance(text, str))
-    return ""

@@ -1,32 +1,33 @@
-"""Bytes of the API to chat types: the only knowledge of its reply shapes.
+"""Bytes of the API to chat types: whole replies, and streams wherever the network cut them.
 
-Shapes are those of the Cline API and its OpenAI-compatible peers: chat completion objects,
-their chunks, and the `{"success","data"}` envelope around either. Their errors are read in
-`api_errors`.
+The shapes of their JSON are read in `shapes`, their errors in `api_errors`.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from clinecli.chat.api_errors import (
     UNKNOWN,
     Origin,
-    decode_envelope_error,
     describe_body,
     in_band_error,
     not_the_api,
-    text_of,
+    told_error,
 )
-from clinecli.chat.reply import Delta, Event, ToolCallPiece
+from clinecli.chat.reply import Delta, Event
+from clinecli.chat.shapes import chunk_delta, inside, reply_delta
 from clinecli.chat.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
+from clinecli.chat.usual import UsualChunk
 from clinecli.errors import ClinecliError, Code, IncompleteError
-from clinecli.jsontext import InvalidJson, compact, dumps, loads, unwrap
+from clinecli.jsontext import InvalidJson, compact, has_controls, loads, unwrap
 
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 _HEAD_BYTES = max(map(len, _SSE_FIELDS))
+# Names of events that carry chunks: others are none of ours, unless they hold one.
+_OURS = {"", "message"}
+# A named tuple without the call of a Python function: there is one for each word of a reply.
+_new = tuple.__new__
 
 
 class StreamReader:
@@ -39,11 +40,14 @@ class StreamReader:
     def __init__(self, origin: Origin = UNKNOWN) -> None:
         self._origin = origin
         self._decoder = SSEDecoder()
+        self._usual = UsualChunk()
         self._started = False
         self._head = b""
-        self._after_bom = False
-        self._object: list[bytes] | None = None
-        self._object_bytes = 0
+        self._object: bytearray | None = None
+        self._has_text = False
+        # Whether events are to come: it is a stream, without an end mark or a failure so far.
+        self._is_open = False
+        self._is_readable = True
         # Whether a `finish_reason` was seen, the usage, and the end mark.
         self.complete = False
         self.has_usage = False
@@ -52,91 +56,159 @@ class StreamReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes: none after the end mark or a failure."""
+        if self._is_open and self._decoder.is_idle:
+            event = self._usual.event(data)
+            if event:
+                return [event]
         if not self._started:
             # Held back until it tells what follows, wherever the network cut it.
-            data = (self._head + data).lstrip()
-            if not self._after_bom and data.startswith(BOM):
-                self._after_bom = True
-                data = data.removeprefix(BOM).lstrip()
-            self._head = data
+            self._head = (self._head + data).lstrip()
+            data = self._without_bom()
             if len(data) < _HEAD_BYTES:
                 return []
-            self._start()
+            self._start(data)
         return self._take(data)
 
     def close(self) -> list[Event]:
         """The events that the end of the body completes."""
         events: list[Event] = []
         if not self._started:
-            self._start()
-            events = self._take(self._head)
+            head = self._without_bom()
+            self._start(head)
+            events = self._take(head)
         if self._object is not None:
             try:
-                return [decode_body(b"".join(self._object), self._origin)]
+                return [decode_body(bytes(self._object), self._origin)]
             except ClinecliError as failure:
                 self.failure = failure
                 return []
-        if self.done or self.failure:
-            return events
-        events += self._events(b"\n\n")
-        # What the cut left of an event may be no JSON. The reply is judged by its
-        # finish_reason, so nothing is lost by passing over it.
-        if isinstance(self.failure, IncompleteError):
-            self.failure = None
+        if self._is_open:
+            self._events(b"\n\n", events)
+            # What the cut left of an event may be no JSON. The reply is judged by its
+            # finish_reason, so nothing is lost by passing over it.
+            if not self._is_readable:
+                self.failure = None
         return events
 
-    def _start(self) -> None:
+    def _without_bom(self) -> bytes:
+        """The head without its byte order mark and blanks, of which endless ones are not kept."""
+        if not self._head.startswith(BOM):
+            return self._head
+        head = self._head[len(BOM) :].lstrip()
+        self._head = BOM + head
+        return head
+
+    def _start(self, head: bytes) -> None:
         """Tell by its head what the body is."""
         self._started = True
-        head = self._head
-        typed = "event-stream" in self._origin.content_type and head and head[:1] != b"<"
-        if head[:1] == b"{":
-            self._object = []
-        elif not typed and not head.startswith(_SSE_FIELDS):
-            what = describe_body(head, self._origin.content_type)
+        kind = self._origin.content_type
+        typed = "event-stream" in kind and head and head[:1] != b"<"
+        if head[:1] in {b"{", b"["}:
+            self._object = bytearray()
+        elif typed or head.startswith(_SSE_FIELDS):
+            self._is_open = True
+        else:
+            # Nothing that would depend on how much of it has come yet.
+            what = f"neither an event stream nor JSON ({kind or 'no content type'})"
+            if not head or head[:1] == b"<" or "html" in kind:
+                what = describe_body(head and b"<html", kind)
             self.failure = not_the_api(what)
 
     def _take(self, data: bytes) -> list[Event]:
-        if self._object is not None:
-            self._object.append(data)
-            self._object_bytes += len(data)
-            if self._object_bytes > DEFAULT_MAX_EVENT_BYTES:
+        events: list[Event] = []
+        if self._is_open:
+            self._events(data, events)
+        elif self._object is not None:
+            self._object += data
+            if len(self._object) > DEFAULT_MAX_EVENT_BYTES:
                 self._object = None
                 size = DEFAULT_MAX_EVENT_BYTES >> 20
                 self.failure = IncompleteError(f"the reply exceeds {size} MiB", code=Code.TOO_LARGE)
-            return []
-        return [] if self.done or self.failure else self._events(data)
-
-    def _events(self, data: bytes) -> list[Event]:
-        events: list[Event] = []
-        try:
-            for payload, name in self._decoder.feed(data):
-                if payload == DONE:
-                    self.done = self.complete = True
-                    events.append(Event(b"", Delta(), True))
-                    break
-                if not payload:
-                    # Some servers keep the connection alive with empty events.
-                    continue
-                if name == "error":
-                    delta = Delta(error=in_band_error(loads(payload), self._origin))
-                else:
-                    delta = decode_chunk(payload, self._origin)
-                events.append(Event(compact(payload) if b"\n" in payload else payload, delta))
-                if delta.finish_reason:
-                    self.complete = True
-                if delta.usage:
-                    self.has_usage = True
-                if delta.error:
-                    self.failure = delta.error
-                    break
-        except InvalidJson:
-            self.failure = IncompleteError(
-                "an event of the stream is not JSON", code=Code.NOT_THE_API
-            )
-        except EventTooLarge as error:
-            self.failure = IncompleteError(str(error), code=Code.TOO_LARGE)
         return events
+
+    def _events(self, data: bytes, events: list[Event]) -> None:
+        """Add the events that `data` completes, up to the end mark or an error."""
+        failure: ClinecliError | None = None
+        try:
+            found = self._decoder.feed(data)
+        except EventTooLarge as error:
+            found = error.events
+            failure = IncompleteError(str(error), code=Code.TOO_LARGE)
+        usual = self._usual.read
+        for payload, name in found:
+            delta = None if name else usual(payload)
+            if delta is not None:
+                events.append(_new(Event, (payload, delta, False)))
+                continue
+            self._unusual(payload, name.lower(), events)
+            if not self._is_open:
+                return
+        if failure:
+            self._fail(failure)
+
+    def _unusual(self, payload: bytes, name: str, events: list[Event]) -> None:
+        """Add an event that may be anything, if it says something."""
+        try:
+            event = self._event(payload, name)
+        except InvalidJson:
+            self._is_readable = False
+            self._fail(IncompleteError("an event of the stream is not JSON", code=Code.NOT_THE_API))
+        else:
+            events += [event] if event else []
+
+    def _fail(self, failure: ClinecliError) -> None:
+        self.failure = failure
+        self._is_open = False
+
+    def _event(self, payload: bytes, name: str) -> Event | None:
+        """One event that may be anything, None for what says nothing. Raises `InvalidJson`."""
+        word = payload.strip()
+        if word == DONE:
+            self.done = self.complete = True
+            self._is_open = False
+            return Event(b"", Delta(), True)
+        if name == "error":
+            return self._error(payload)
+        if not word:
+            # Some servers keep the connection alive with empty events.
+            return None
+        try:
+            document = loads(payload)
+            if not document and document != {}:
+                return None
+            delta, depth = chunk_delta(document, self._origin, has_text=self._has_text)
+        except InvalidJson:
+            if name in _OURS:
+                raise
+            return None
+        if not name and not depth:
+            self._usual.learn(payload, delta)
+        self._note(delta)
+        line = compact(payload) if depth else _on_one_line(payload)
+        return Event(inside(line, depth), delta)
+
+    def _error(self, payload: bytes) -> Event:
+        """An error event, whose data may be JSON or text. Text is no line of JSON."""
+        document: object
+        try:
+            document, line = loads(payload), _on_one_line(payload)
+        except InvalidJson:
+            document, line = payload.decode("utf-8", "replace"), b""
+        error = in_band_error(document, self._origin)
+        self._fail(error)
+        return Event(line, Delta(error=error))
+
+    def _note(self, delta: Delta) -> None:
+        self.complete = self.complete or delta.finish_reason is not None
+        self.has_usage = self.has_usage or bool(delta.usage)
+        self._has_text = self._has_text or bool(delta.text)
+        if delta.error:
+            self._fail(delta.error)
+
+
+def _on_one_line(payload: bytes) -> bytes:
+    """JSON as it came, unless it breaks the line or strict parsers."""
+    return compact(payload) if has_controls(payload) else payload
 
 
 def decode_body(body: bytes, origin: Origin = UNKNOWN) -> Event:
@@ -144,14 +216,16 @@ def decode_body(body: bytes, origin: Origin = UNKNOWN) -> Event:
 
     Raises `IncompleteError` for what is no chat completion, and the error that it tells of.
     """
-    raw = json_body(body, origin)
+    document = _document(body, origin)
     try:
-        delta = decode_reply(raw, origin)
+        delta, depth = reply_delta(document, origin)
     except InvalidJson as error:
         raise IncompleteError(f"the reply cannot be read: {error}", code=Code.NOT_THE_API) from None
     if delta.error:
         raise delta.error
-    return Event(raw, delta, done=True)
+    # A reply may be large: one thing after the other is in memory.
+    del document
+    return Event(inside(compact(body), depth), delta, done=True)
 
 
 def json_body(body: bytes, origin: Origin = UNKNOWN) -> bytes:
@@ -159,22 +233,23 @@ def json_body(body: bytes, origin: Origin = UNKNOWN) -> bytes:
 
     Raises `IncompleteError` when it is not, and the error that the envelope tells of.
     """
-    try:
-        loads(body)
-    except InvalidJson:
-        raise not_the_api(describe_body(body, origin.content_type)) from None
-    error = decode_envelope_error(body, origin)
+    error = told_error(_document(body, origin), origin)
     if error:
         raise error
     return unwrap(compact(body))
 
 
+def _document(body: bytes, origin: Origin) -> object:
+    try:
+        document: object = loads(body)
+    except InvalidJson:
+        raise not_the_api(describe_body(body, origin.content_type)) from None
+    return document
+
+
 def decode_chunk(data: bytes, origin: Origin = UNKNOWN) -> Delta:
     """One event of a stream. Raises `InvalidJson`; an error chunk is a delta with `error`."""
-    chunk = loads(data)
-    if not isinstance(chunk, dict):
-        raise InvalidJson("not a JSON object")
-    return _delta(_unwrapped(chunk), "delta", origin)
+    return chunk_delta(loads(data), origin)[0]
 
 
 def decode_reply(data: bytes, origin: Origin = UNKNOWN) -> Delta:
@@ -183,78 +258,4 @@ def decode_reply(data: bytes, origin: Origin = UNKNOWN) -> Delta:
     Raises `InvalidJson` when it is not JSON, `IncompleteError` when it is something else than
     a chat completion.
     """
-    reply = loads(data)
-    if isinstance(reply, dict):
-        reply = _unwrapped(reply)
-    if not isinstance(reply, dict) or not ("choices" in reply or "error" in reply):
-        raise not_the_api("a JSON document that is no chat completion")
-    return _delta(reply, "message", origin)
-
-
-def _unwrapped(document: dict[str, Any]) -> dict[str, Any]:
-    """The `data` of an envelope; the document itself where it has an error to tell."""
-    if "choices" in document or document.get("error"):
-        return document
-    data = document.get("data")
-    return data if isinstance(data, dict) else document
-
-
-def _delta(chunk: dict[str, Any], key: str, origin: Origin) -> Delta:
-    choices = chunk.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if isinstance(choice, dict) and choice.get("index") and isinstance(choices, list):
-        choice = next((c for c in choices if isinstance(c, dict) and not c.get("index")), choice)
-    usage = chunk.get("usage")
-    error = chunk.get("error")
-    reply_id = chunk.get("id")
-    model = chunk.get("model")
-    if not isinstance(choice, dict) or choice.get("index"):
-        # A usage-only chunk, or one of a second choice (`n` above 1), which is not printed.
-        return Delta(
-            usage=usage if isinstance(usage, dict) else None,
-            id=reply_id if isinstance(reply_id, str) else None,
-            model=model if isinstance(model, str) else None,
-            error=in_band_error(error, origin) if error else None,
-        )
-    finish_reason = choice.get("finish_reason")
-    error = error or choice.get("error")
-    part = choice.get(key) or choice.get("message" if key == "delta" else "delta")
-    if not isinstance(part, dict):
-        part = {}
-    calls = part.get("tool_calls")
-    return Delta(
-        text_of(part.get("content")),
-        text_of(part.get("reasoning") or part.get("reasoning_content")),
-        _tool_calls(calls) if calls else (),
-        finish_reason if isinstance(finish_reason, str) else None,
-        usage if isinstance(usage, dict) else None,
-        reply_id if isinstance(reply_id, str) else None,
-        model if isinstance(model, str) else None,
-        in_band_error(error, origin) if error or finish_reason == "error" else None,
-    )
-
-
-def _tool_calls(calls: object) -> tuple[ToolCallPiece, ...]:
-    pieces = []
-    for position, call in enumerate(calls if isinstance(calls, list) else []):
-        if not isinstance(call, dict):
-            continue
-        function = call.get("function")
-        function = function if isinstance(function, dict) else {}
-        index = call.get("index")
-        arguments = function.get("arguments")
-        if arguments is not None and not isinstance(arguments, str):
-            # Some peers send the arguments as an object instead of as JSON text.
-            try:
-                arguments = dumps(arguments).decode()
-            except ValueError:
-                raise InvalidJson("tool call arguments that cannot be written as JSON") from None
-        pieces.append(
-            ToolCallPiece(
-                index if isinstance(index, int) else position,
-                text_of(call.get("id")),
-                text_of(function.get("name")),
-                arguments or "",
-            )
-        )
-    return tuple(pieces)
+    return reply_delta(loads(data), origin)[0]

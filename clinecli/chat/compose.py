@@ -14,7 +14,7 @@ from clinecli.chat.conversation import (
 from clinecli.chat.headers import Header, log_headers, parse_headers
 from clinecli.chat.inputs import Inputs, Named
 from clinecli.chat.parameters import flag_fields, parse_param, response_format, with_cap_for
-from clinecli.chat.reply import TOKEN_CAPS, ChatRequest
+from clinecli.chat.request import TOKEN_CAPS, ChatRequest
 from clinecli.errors import EmptyMessageError, UsageError
 from clinecli.jsontext import dumps, parse_json
 from clinecli.options.chat import ChatOptions

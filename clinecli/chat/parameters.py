@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clinecli.chat.reply import TOKEN_CAPS
+from clinecli.chat.request import TOKEN_CAPS
 from clinecli.errors import UsageError
 from clinecli.jsontext import loads_exact
 from clinecli.options.chat import ChatOptions

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clinecli.jsontext import dumps
+from clinecli.jsontext import dumps, dumps_any
 from clinecli.text import clean, sanitize
 
 if TYPE_CHECKING:
-    from clinecli.chat.reply import Reply, ToolCall
+    from clinecli.chat.calls import ToolCall
+    from clinecli.chat.reply import Reply
 
 
 def tool_call_entry(call: ToolCall) -> dict[str, Any]:
@@ -25,8 +25,10 @@ def tool_call_line(call: ToolCall) -> bytes:
     return dumps(tool_call_entry(call)) + b"\n"
 
 
-_LIST_ITEM = re.compile(r" *(?:[-*+]|[0-9]{1,9}[.)])(?: |$)")
-_FENCE = re.compile(r"(?: *(?:[-*+]|[0-9]{1,9}[.)])(?= ))* *(?P<marks>`{3,}(?!.*`)|~{3,})")
+_LIST_ITEM = re.compile(r" *+(?:[-*+]|[0-9]{1,9}[.)])(?: |$)")
+_FENCE = re.compile(
+    r"(?: *+(?:[-*+]|[0-9]{1,9}[.)])(?= ))*+ *+(?P<marks>`{3,}+(?!.*`)|~{3,}+)", re.DOTALL
+)
 
 
 def first_code_block(text: str) -> str | None:
@@ -35,7 +37,7 @@ def first_code_block(text: str) -> str | None:
     None without one; a block without its closing fence is taken as cut off and does not count.
     In a list, a fence may be indented at will: items that have paragraphs are not followed.
     """
-    lines = iter(text.replace("\r\n", "\n").split("\n"))
+    lines = _lines(text)
     in_list = False
     for line in lines:
         in_list = bool(_LIST_ITEM.match(line)) or (in_list and line[:1] in {"", " "})
@@ -45,15 +47,32 @@ def first_code_block(text: str) -> str | None:
     return None
 
 
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text, one after the other: a list of them may be much larger than it."""
+    start = 0
+    while True:
+        end = text.find("\n", start)
+        line = text[start:] if end < 0 else text[start:end]
+        yield line[:-1] if end >= 0 and line[-1:] == "\r" else line
+        if end < 0:
+            return
+        start = end + 1
+
+
 def _until_fence(lines: Iterator[str], marks: str, indent: int, *, in_list: bool) -> str | None:
     widest = indent + 3 if in_list else 3
-    end = re.compile(f" {{0,{widest}}}{marks}{marks[0]}*[ \t]*")
     code: list[str] = []
     for line in lines:
-        if end.fullmatch(line):
+        end = line.strip(" ").rstrip("\t ")
+        is_end = len(end) >= len(marks) and not end.strip(marks[0])
+        if is_end and line.find(marks[0]) <= widest:
             return "".join(code)
         code.append(f"{line[:indent].lstrip(' ')}{line[indent:]}\n")
     return None
+
+
+# No amount of tokens or dollars.
+_TOO_MUCH = 1e12
 
 
 def usage_json(replies: Sequence[Reply], seconds: float) -> bytes:
@@ -74,10 +93,15 @@ def usage_json(replies: Sequence[Reply], seconds: float) -> bytes:
     if len(replies) > 1:
         report |= {"attempts": len(replies), "total_cost": _total(replies, "cost")}
     try:
-        return dumps(report)
+        return dumps_any(report)
     except ValueError:
-        # What the parser forgives: lone surrogates, integers of more than 64 bits.
-        return json.dumps(report).encode()
+        # Nested a thousand deep, or infinite: the numbers that count are none of that.
+        usage = {
+            name: value
+            for name, value in report["usage"].items()
+            if isinstance(value, int | float) and abs(value) < _TOO_MUCH
+        }
+        return dumps_any(report | {"usage": usage})
 
 
 def usage_line(replies: Sequence[Reply], seconds: float) -> str:
@@ -102,6 +126,6 @@ def _total(replies: Sequence[Reply], key: str) -> float | None:
     numbers = [
         value
         for value in values
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_MUCH
     ]
     return sum(numbers) if numbers else None

@@ -1,71 +1,22 @@
-"""What is asked and what is answered."""
+"""What is answered."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from clinecli.errors import ClinecliError, Code, IncompleteError, RejectedError
-from clinecli.jsontext import dumps
-
-TOKEN_CAPS = ("max_tokens", "max_completion_tokens")
-
-
-class ChatRequest(NamedTuple):
-    """One chat completions request: the body's fields but for `stream`, and extra headers.
-
-    `secret_headers` are the names of those whose values are shown nowhere, with the files that
-    they come from.
-    """
-
-    body: dict[str, Any]
-    headers: tuple[tuple[str, str], ...] = ()
-    secret_headers: Mapping[str, str] = {}
-
-    def encode(self, *, stream: bool) -> bytes:
-        """The exact bytes of the body. Raises `ValueError` for text that is not Unicode."""
-        return dumps({**self.body, "stream": stream})
-
-    @property
-    def limits_tokens(self) -> bool:
-        """Whether the caller capped the reply, which makes `finish_reason: length` expected."""
-        return any(self.body.get(cap) is not None for cap in TOKEN_CAPS)
-
-    @property
-    def has_user_content(self) -> bool:
-        """Whether a user message says anything: text that is not all white space, or a part
-        that is not text."""
-        messages = self.body.get("messages")
-        return isinstance(messages, list) and any(
-            isinstance(message, dict)
-            and message.get("role") == "user"
-            and _has_content(message.get("content"))
-            for message in messages
-        )
-
-
-def _has_content(content: object) -> bool:
-    if isinstance(content, str):
-        return bool(content.strip())
-    if not isinstance(content, list):
-        return False
-    return any(
-        bool(str(part.get("text") or "").strip()) if part.get("type") == "text" else True
-        for part in content
-        if isinstance(part, dict)
-    )
-
-
-class ToolCallPiece(NamedTuple):
-    """A fragment of a tool call: `id` and `name` come first, `arguments` in pieces.
-
-    `position` is the wire's `index`, a name that tuples have taken.
-    """
-
-    position: int
-    id: str
-    name: str
-    arguments: str
+from clinecli.chat.api_errors import one_line
+from clinecli.chat.calls import ToolCall, ToolCallPiece, ToolCalls
+from clinecli.chat.finish import Finish, finish_of
+from clinecli.errors import (
+    ClinecliError,
+    Code,
+    IncompleteError,
+    RejectedError,
+    Retry,
+    TransientError,
+)
+from clinecli.text import is_visible
 
 
 class Delta(NamedTuple):
@@ -92,22 +43,6 @@ class Event(NamedTuple):
     done: bool = False
 
 
-class ToolCall(NamedTuple):
-    """A whole tool call. `arguments` is JSON text, as the model wrote it."""
-
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-
-def _assembled(pieces: list[ToolCallPiece]) -> ToolCall:
-    return ToolCall(
-        next((piece.id for piece in pieces if piece.id), ""),
-        next((piece.name for piece in pieces if piece.name), ""),
-        "".join(piece.arguments for piece in pieces),
-    )
-
-
 class Reply:
     """Folds deltas and knows whether they make a complete, non-empty answer.
 
@@ -118,7 +53,7 @@ class Reply:
     def __init__(self, *, keep_text: bool = True) -> None:
         self._keep_text = keep_text
         self._text: list[str] = []
-        self._calls: dict[int, list[ToolCallPiece]] = {}
+        self._calls = ToolCalls()
         self.has_text = False
         self.has_reasoning = False
         self.finish_reason: str | None = None
@@ -129,18 +64,18 @@ class Reply:
         self.done = False
 
     def add(self, event: Event) -> None:
-        """Take one event in."""
-        _, delta, done = event
-        text, reasoning, calls, finish_reason, usage, reply_id, model, _ = delta
+        """Take one event in. Raises `IncompleteError` when its tool calls get too large."""
+        _, (text, reasoning, calls, finish_reason, usage, reply_id, model, _), done = event
         if text:
-            if not self.has_text and not text.isspace():
-                self.has_text = True
+            if not self.has_text:
+                self.has_text = is_visible(text)
             if self._keep_text:
                 self._text.append(text)
         if reasoning:
             self.has_reasoning = True
-        for piece in calls:
-            self._calls.setdefault(piece.position, []).append(piece)
+        if calls:
+            for piece in calls:
+                self._calls.add(piece)
         if finish_reason:
             self.finish_reason = finish_reason
         if usage:
@@ -160,12 +95,23 @@ class Reply:
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The calls in the order of their index."""
-        return [_assembled(pieces) for _, pieces in sorted(self._calls.items())]
+        return self._calls.calls()
 
     @property
     def complete(self) -> bool:
         """Whether a `finish_reason` or the transport's own end mark was seen."""
         return self.done or self.finish_reason is not None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about a reply, and no failure. It quotes the server: take secrets out."""
+        notes = []
+        if self.finish_reason and finish_of(self.finish_reason) is Finish.UNKNOWN:
+            reason = one_line(self.finish_reason, 100)
+            notes.append(f"the reply is taken as complete: finish_reason '{reason}' is not known")
+        if self._calls.nameless:
+            notes.append(f"{self._calls.nameless} tool call(s) without a name are left out")
+        return tuple(notes)
 
     def failure(self, *, limits_tokens: bool) -> ClinecliError | None:
         """Why this is not a complete, non-empty answer; None when it is one.
@@ -174,26 +120,59 @@ class Reply:
         """
         if not self.complete:
             return IncompleteError(
-                "the reply was cut off: the stream ended before its last chunk", code=Code.CUT
+                "the reply was cut off: the stream ended before its last chunk",
+                code=Code.CUT,
+                retry=Retry.TWICE,
             )
-        if self.finish_reason == "content_filter":
-            return RejectedError(
-                "the reply was stopped by a content filter",
-                code=Code.CONTENT_FILTER,
-                hint="rephrase the message, or try another model (-m)",
-            )
-        if not self.has_text and not self._calls:
+        finish = finish_of(self.finish_reason) if self.finish_reason else Finish.COMPLETE
+        if finish in _STOPPED:
+            return _STOPPED[finish](one_line(self.finish_reason or "", 100))
+        if not self.has_text and not self._calls.has_any:
+            # The same cap would cut it again.
+            again = Retry.NEVER if finish is Finish.LENGTH else Retry.TWICE
+            return _empty(self.has_reasoning, again)
+        if finish is Finish.LENGTH and not limits_tokens:
             return IncompleteError(
-                "the model's reply is empty"
-                + (": it has reasoning but no content" if self.has_reasoning else ""),
-                code=Code.EMPTY_REPLY,
-                hint="the message was not empty, the model's answer was: "
-                "run it again, raise --max-tokens or try another model (-m)",
-            )
-        if self.finish_reason == "length" and not limits_tokens:
-            return IncompleteError(
-                "the reply was cut off at the model's length limit (finish_reason: length)",
+                "the reply was cut off at the model's length limit "
+                f"(finish_reason: {one_line(self.finish_reason or '', 100)})",
                 code=Code.LENGTH,
                 hint="ask for less, or set --max-tokens to accept a reply of that length",
             )
         return None
+
+
+def _empty(has_reasoning: bool, retry: Retry) -> IncompleteError:
+    return IncompleteError(
+        "the model's reply is empty" + (": it has reasoning but no content" * has_reasoning),
+        code=Code.EMPTY_REPLY,
+        hint="the message was not empty, the model's answer was: "
+        "run it again, raise --max-tokens or try another model (-m)",
+        retry=retry,
+    )
+
+
+def _filtered(reason: str) -> RejectedError:
+    return RejectedError(
+        f"the reply was stopped by a content filter (finish_reason: {reason})",
+        code=Code.CONTENT_FILTER,
+        hint="rephrase the message, or try another model (-m)",
+    )
+
+
+def _failed(reason: str) -> TransientError:
+    return TransientError(
+        f"the server failed while the model answered (finish_reason: {reason})", retry=Retry.TWICE
+    )
+
+
+def _broken_off(reason: str) -> IncompleteError:
+    return IncompleteError(
+        f"the reply was broken off (finish_reason: {reason})", code=Code.CUT, retry=Retry.TWICE
+    )
+
+
+_STOPPED: dict[Finish, Callable[[str], ClinecliError]] = {
+    Finish.FILTERED: _filtered,
+    Finish.FAILED: _failed,
+    Finish.BROKEN_OFF: _broken_off,
+}

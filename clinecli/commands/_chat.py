@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinecli.chat.compose import Defaults, compose
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.reply import ChatRequest, Reply
+from clinecli.chat.request import ChatRequest
 from clinecli.commands._inputs import gather, read_input
 from clinecli.config.keys import find_key, load_settings
 from clinecli.config.secret import Secret
@@ -32,6 +32,7 @@ from clinecli.text import TextRenderer
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
+    from clinecli.chat.reply import Reply
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
     from clinecli.transport.deadline import Deadline

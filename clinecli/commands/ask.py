@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from clinecli.chat.compose import with_correction
-from clinecli.chat.reply import Event, Reply
 from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import (
     Opened,
@@ -20,6 +21,9 @@ from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, Us
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.stdio import STDERR, Messages, is_terminal
 from clinecli.text import TextRenderer
+
+if TYPE_CHECKING:
+    from clinecli.chat.reply import Event, Reply
 
 
 def run(options: ChatOptions) -> int:
@@ -79,6 +83,7 @@ def _answer(
 ) -> tuple[Event, str]:
     """A complete reply, and the text of it that was asked for; every reply on the way, which is
     paid for, goes to `replies`. Raises `ClinecliError`."""
+    from clinecli.chat.reply import Reply
     from clinecli.transport.replies import whole_reply
 
     attempt = 1

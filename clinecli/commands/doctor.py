@@ -1,5 +1,162 @@
 """`doctor`: what is wrong, in order, with the remedy."""
 
-from clinecli.doctor import run
+from __future__ import annotations
 
-__all__ = ["run"]
+import os
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from clinecli.doctor.check import Check, Result, Verdict, select, verdict
+from clinecli.doctor.report import (
+    check_text,
+    ending,
+    markdown,
+    style_for,
+    workflow_commands,
+)
+from clinecli.doctor.setup import Setup, gather
+from clinecli.errors import ExitStatus, OutputError, UsageError
+from clinecli.jsontext import dumps
+from clinecli.options.doctor import DoctorOptions
+from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, Terminated, is_terminal
+from clinecli.text import utf8
+
+if TYPE_CHECKING:
+    from clinecli.config.secret import Redactor
+
+
+def run(options: DoctorOptions) -> int:
+    """Print the report; the status is that of the root cause. Raises `UsageError`."""
+    from clinecli.doctor.checks import CHECKS
+
+    network = options.network
+    if options.json and options.markdown:
+        raise UsageError("--json and --markdown exclude each other", hint="leave one of them out")
+    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    chosen = select(CHECKS, options.checks or [])
+    if options.list or options.schema:
+        sink = StdoutSink()
+        sink.write(_schema() if options.schema else _listing(chosen, as_json=options.json))
+        sink.commit()
+        return ExitStatus.OK
+    setup = Setup(options, os.environ, messages, gather(options, messages))
+    if options.watch:
+        from clinecli.doctor.watch import watch
+
+        return watch(setup, chosen)
+    if options.wait:
+        from clinecli.doctor.watch import wait_until_healthy
+
+        wait_until_healthy(setup, chosen, options.wait)
+    return _Session(setup, chosen).run()
+
+
+class _Session:
+    """One report, printed as it comes."""
+
+    def __init__(self, setup: Setup, checks: Sequence[Check]) -> None:
+        self._setup = setup
+        self._checks = checks
+        self._options = setup.options
+        self._style = style_for(
+            setup.environ,
+            terminal=is_terminal(STDOUT),
+            verbose=setup.options.network.verbose,
+            columns=shutil.get_terminal_size((80, 24)).columns,
+            width=max(len(check.id) for check in checks),
+        )
+        self._prints_text = not (self._options.json or self._options.markdown)
+        self._sink = StdoutSink(ours=self._style.color and self._prints_text)
+        self._results: list[Result] = []
+
+    def run(self) -> int:
+        """Run the checks, print what they find, and return the exit status."""
+        from clinecli.doctor.runner import Run
+
+        run = Run(self._setup)
+        try:
+            for result in run.results(self._checks):
+                self._results.append(result)
+                if self._prints_text:
+                    self._write(check_text(result, self._style))
+        except Terminated:
+            self._interrupted(run.redactor)
+            raise
+        found = verdict(self._results, strict=self._options.strict)
+        text = ending(self._results, found, self._style, self._options.checks or [])
+        document = self._document(found, run.redactor)
+        if self._options.json:
+            self._sink.write(document + b"\n")
+        elif self._options.markdown:
+            self._sink.write(utf8(markdown(self._results, found)))
+        else:
+            self._write(self._more() + text)
+        self._sink.commit()
+        if self._options.bundle:
+            self._bundle(self._options.bundle, text, document)
+        if self._setup.environ.get("GITHUB_ACTIONS") == "true":
+            self._setup.messages.data(utf8(workflow_commands(self._results, found)))
+        return found.exit_status
+
+    def _write(self, text: str) -> None:
+        self._setup.messages.stop_progress()
+        self._sink.write(utf8(text))
+        self._sink.commit()
+
+    def _document(
+        self, found: Verdict, redact: Redactor, interrupted_at: str | None = None
+    ) -> bytes:
+        from clinecli.doctor.document import report
+
+        now = self._setup.now()
+        return report(
+            self._results, found, self._options, now, redact=redact, interrupted_at=interrupted_at
+        )
+
+    def _interrupted(self, redact: Redactor) -> None:
+        """Say where it stood. What was printed stays."""
+        position = min(len(self._results), len(self._checks) - 1)
+        at = self._checks[position].id
+        if self._options.json:
+            found = verdict(self._results, strict=self._options.strict)
+            self._sink.write(self._document(found, redact, at) + b"\n")
+            self._sink.commit()
+        elif self._prints_text:
+            self._write(f"\ninterrupted while checking {at}\n")
+
+    def _more(self) -> str:
+        """Lines of `--verbose` and `--baseline`."""
+        from clinecli.doctor.document import timings_line
+
+        lines = []
+        if self._options.network.verbose and (line := timings_line(self._results)):
+            lines.append(f"timings: {line}\n")
+        if self._options.baseline:
+            from clinecli.doctor.watch import slower
+
+            lines += [f"{line}\n" for line in slower(self._options.baseline, self._results)]
+        return "".join(lines)
+
+    def _bundle(self, path: str, text: str, document: bytes) -> None:
+        """Text and JSON in one file, to attach to a ticket."""
+        plain = self._style._replace(color=False, verbose=True, columns=0)
+        lines = "".join(check_text(result, plain) for result in self._results)
+        try:
+            with open(path, "wb") as file:  # noqa: PTH123
+                file.write(utf8(lines + text) + b"\n" + document + b"\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _schema() -> bytes:
+    from importlib.resources import files
+
+    return files("clinecli.doctor").joinpath("report.schema.json").read_bytes()
+
+
+def _listing(checks: Sequence[Check], *, as_json: bool) -> bytes:
+    if as_json:
+        return dumps([{"id": c.id, "title": c.title, "needs": c.needs} for c in checks]) + b"\n"
+    width = max(len(check.id) for check in checks)
+    return "".join(f"{check.id:<{width}}  {check.title}\n" for check in checks).encode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clinecli.chat.reply import Event, Reply
+from typing import TYPE_CHECKING
+
 from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import (
     Opened,
@@ -20,6 +21,9 @@ from clinecli.options.chat import ChatOptions
 from clinecli.streams.files import FileSink
 from clinecli.streams.stdio import STDERR, Messages, StdoutSink, is_terminal
 from clinecli.text import TextRenderer
+
+if TYPE_CHECKING:
+    from clinecli.chat.reply import Event, Reply
 
 
 def run(options: ChatOptions) -> int:
@@ -62,6 +66,7 @@ def _answer(
 
     Raises `ClinecliError`. Once anything was shown, nothing is tried again.
     """
+    from clinecli.chat.reply import Reply
     from clinecli.transport.replies import reply_events
 
     options = prepared.options

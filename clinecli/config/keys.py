@@ -79,14 +79,17 @@ def key_readers(
     settings: Settings, environ: Mapping[str, str]
 ) -> tuple[Callable[[], Key | None], ...]:
     """One function per source, in order of precedence. Each gives None when the source is not
-    configured, and raises `ConfigError` when it is but holds no usable key."""
+    configured, and raises `ConfigError` when it is but holds no usable key. Under a profile, its
+    own key alone counts, and that of `--key-file`."""
+    if settings.profile:
+        environ = {}
     return (
         lambda: _from_file(settings.key_file, "--key-file"),
         lambda: _from_variable(environ),
         lambda: _from_file(environ.get(KEY_FILE_VARIABLE) or None, KEY_FILE_VARIABLE),
         lambda: _from_file(settings.config_key_file, "key_file of the config file"),
         lambda: _from_command(settings.key_command),
-        lambda: _from_official_cli(providers_path(environ)),
+        lambda: None if settings.profile else _from_official_cli(providers_path(environ)),
     )
 
 

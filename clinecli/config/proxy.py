@@ -14,7 +14,9 @@ from clinecli.config.base_url import BaseUrl, is_loopback
 from clinecli.config.secret import Secret
 from clinecli.errors import Code, ConfigError, ConnectionFailed, Retry
 
-PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+# As GNOME calls what resolves names itself.
+_ALIASES = {"socks": "socks5h"}
 # What messages call the setting, beside flags and variables.
 CONFIG_PROXY = "proxy of the config file"
 
@@ -28,6 +30,11 @@ class Proxy(NamedTuple):
     source: str
     username: str | None = None
     password: Secret | None = None
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it tunnels everything and knows nothing of HTTP."""
+        return self.scheme.startswith("socks")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -124,17 +131,18 @@ def parse_proxy(text: str, source: str) -> Proxy:
         raise malformed from None
     if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
         raise malformed
-    if parts.scheme not in PORTS:
+    scheme = _ALIASES.get(parts.scheme, parts.scheme)
+    if scheme not in PORTS:
         raise ConnectionFailed(
             f"the proxy from {source} speaks {parts.scheme}, which is not supported",
-            hint=f"{hint}: only HTTP and HTTPS proxies work",
+            hint=f"{hint}: only HTTP, HTTPS and SOCKS5 proxies work",
             code=Code.PROXY,
             retry=Retry.NEVER,
         )
     return Proxy(
-        parts.scheme,
+        scheme,
         host,
-        port or PORTS[parts.scheme],
+        port or PORTS[scheme],
         source,
         unquote(parts.username) if parts.username else None,
         Secret(unquote(parts.password)) if parts.password else None,

@@ -109,14 +109,39 @@ def parse_key(text: str, source: str) -> Secret:
     hint = f"put the bare key into {source}: no quotes, no 'Bearer', one line"
     if not key:
         raise ConfigError(f"the API key from {source} is empty", hint=KEY_HINT)
-    faults = (
-        (not key.isascii(), "has non-ASCII characters"),
-        (key[0] in "'\"" or key[-1] in "'\"", "is wrapped in quotes"),
-        (key.lower().startswith("bearer "), "starts with 'Bearer'"),
-        (any(c.isspace() for c in key), "has white space in it"),
-        (not key.isprintable(), "has control characters"),
-    )
-    for is_faulty, what in faults:
-        if is_faulty:
-            raise ConfigError(f"the API key from {source} {what}", hint=hint)
+    fault = _fault_of(key)
+    if fault:
+        raise ConfigError(f"the API key from {source} {fault}", hint=hint)
     return Secret(key)
+
+
+# What people and tools leave in a key's place. A reference is for another tool to replace.
+_PLACEHOLDER = re.compile(
+    r"""\*+|•+|<.*>|\$\{.*\}?|\$[A-Z_]+|%[A-Z_]+%|\{\{.*\}\}
+    |(?:op|vault|keyring|aws-sm|gcp-sm|doppler|bws)://.*
+    |(?:your|my|insert|put|enter|paste)[-_ ](?:[a-z]+[-_ ])*(?:key|token)(?:[-_ ]here)?
+    |changeme|replace[-_]?me|todo""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ASSIGNMENT = re.compile(r"(?:export\s+|set\s+)?[A-Za-z_]*(?:KEY|TOKEN|SECRET)[A-Za-z_]*\s*[=:]")
+
+
+def _fault_of(key: str) -> str:
+    """What is visibly wrong with a key; of it, at most the character at fault is told."""
+    if _ASSIGNMENT.match(key):
+        return "is a line of a .env file: only what stands after the = is the key"
+    if _PLACEHOLDER.fullmatch(key):
+        return "is a placeholder, which nothing has replaced by the key"
+    if key[0] in "'\"" or key[-1] in "'\"":
+        return "is wrapped in quotes"
+    if key.lower().startswith("bearer "):
+        return "starts with 'Bearer'"
+    for position, character in enumerate(key, 1):
+        for is_faulty, what in (
+            (character.isspace(), "white space in it"),
+            (not character.isascii(), "non-ASCII characters"),
+            (not character.isprintable(), "control characters"),
+        ):
+            if is_faulty:
+                return f"has {what}: U+{ord(character):04X} at position {position} of {len(key)}"
+    return ""

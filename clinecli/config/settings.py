@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from clinecli.config.base_url import BaseUrl, parse_base_url
 from clinecli.errors import ClinecliError, ConfigError, UsageError
 from clinecli.options.common import DEFAULT_MODEL, SETTINGS, NetworkOptions
+from clinecli.options.flag import flags_of
+
+PROFILE = flags_of(NetworkOptions)["profile"]
 
 
 def _default(name: str) -> Any:
@@ -28,6 +31,9 @@ class Settings(NamedTuple):
     proxy: str | None = None
     config_proxy: str | None = None
     ca_file: str | None = None
+    cert: str | None = None
+    cert_key: str | None = None
+    profile: str | None = None
     connect_timeout: float = _default("connect_timeout")
     idle_timeout: float | None = None
     timeout: float = _default("timeout")
@@ -62,6 +68,15 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
         config = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
+    from clinecli.config.profiles import tables
+
+    for table in tables(config, path):
+        _check(table, text, path)
+    return config
+
+
+def _check(config: Mapping[str, Any], text: str, path: str) -> None:
+    """Raise `ConfigError` for a key that is unknown, or a value of another type."""
     for key, value in config.items():
         if key not in CONFIG_KEYS:
             raise ConfigError(f"{path}{_line_of(key, text)}: unknown key '{key}'", hint=_near(key))
@@ -74,7 +89,6 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
                 f"{path}{_line_of(key, text)}: {key} must be {description}",
                 hint="correct the line, or remove it",
             )
-    return config
 
 
 def _line_of(key: str, text: str) -> str:
@@ -149,6 +163,11 @@ def resolve(
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
     given: dict[str, Any] = {**network._asdict(), **chat_flags}
+    profile = network.profile or environ.get(PROFILE.env, "").strip() or None
+    if profile:
+        from clinecli.config.profiles import choose
+
+        environ, config, config_path = choose(profile, network, environ, config, config_path)
     sources = _Sources(given, environ, config, config_path)
     base_url, base_url_source = sources.pick("base_url")
     model, model_source = sources.pick("model")
@@ -165,6 +184,9 @@ def resolve(
         proxy=given.get("proxy"),
         config_proxy=config.get("proxy"),
         ca_file=sources.pick("ca_file")[0],
+        cert=sources.pick("cert")[0],
+        cert_key=sources.pick("cert_key")[0],
+        profile=profile,
         connect_timeout=sources.number("connect_timeout"),
         idle_timeout=sources.number("idle_timeout") if has_idle_timeout else None,
         timeout=sources.number("timeout"),

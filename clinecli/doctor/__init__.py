@@ -1,67 +1,35 @@
-"""`doctor`: what is wrong, in order, with the remedy."""
+"""`doctor`: what is wrong, in order, with the remedy.
 
-from __future__ import annotations
+How doctor comes to its verdict
+-------------------------------
+A check (`check.Check`) is a function from a `Setup` (options, environment, clock: given once) and
+the `Findings` of the checks before it to one `Finding`: a status, words for people, the error that
+`ask` would end with, and facts. A fact is a frozen value of a type of its own (`Settings`, `Key`,
+`Line`, `Addresses`, `Account`, ...); a later check reads it by that type. Nothing is written on.
 
-import os
-from collections.abc import Sequence
+    config  -> Settings, Asked          key      -> Key
+    env.proxy -> Line                   net.dns  -> Addresses
+    net.tcp -> Peer                     net.tls  -> Handshake
+    api.http -> Client, Greeting        api.auth -> Account
 
-from clinecli.doctor.check import Check, Result, select, verdict
-from clinecli.doctor.context import Context
-from clinecli.doctor.report import (
-    json_report,
-    style_for,
-    text_report,
-    workflow_commands,
-)
-from clinecli.doctor.runner import run_checks
-from clinecli.errors import ExitStatus
-from clinecli.jsontext import dumps
-from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
-from clinecli.text import utf8
+The checks stand in `checks.CHECKS`, in the order in which `ask` meets what they look at. A check
+is skipped when one that it needs has failed. Then
 
+1. the root cause is the first failed check, and its error's exit status is doctor's; but
+2. a message that `ask` would refuse before it sends anything (status 2 or 6) comes before the key
+   and the network, since `ask` reads it first; only a bad config file comes earlier; and
+3. without a failure the status is 0, or 1 when `--strict` makes the first warning count.
 
-def run(options: DoctorOptions) -> int:
-    """Print the report; the status is that of the root cause. Raises `UsageError`."""
-    from clinecli.doctor.checks import CHECKS
+A check fails only for what makes `ask` fail. What is merely slow, odd or not to be known without
+a real request is a warning. So doctor waits as long as `ask` does, uses the transport's own
+functions for each stage, and takes errors from the same tables: it decides by their class and
+`Code`, never by their prose. Two questions need more than one answer of the server:
 
-    network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-    chosen = select(CHECKS, options.checks or [])
-    if options.list:
-        sink = StdoutSink()
-        sink.write(_listing(chosen, as_json=options.json))
-        sink.commit()
-        return ExitStatus.OK
-    style = style_for(os.environ, terminal=is_terminal(STDOUT), verbose=network.verbose)
-    sink = StdoutSink(ours=style.color and not options.json)
-    context = Context(options, os.environ, messages)
-    if options.request == "-":
-        # Before the checks, whose time it is not.
-        _ = context.stdin
-    results = examine(chosen, context)
-    found = verdict(results, strict=options.strict)
-    if options.json:
-        sink.write(json_report(results, found) + b"\n")
-    else:
-        sink.write(utf8(text_report(results, found, style, options.checks or [])))
-    sink.commit()
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        messages.data(utf8(workflow_commands(results, found)))
-    return found.exit_status
+- whether the key is good: `account.VERDICTS`, a table of what the account endpoint says against
+  what the chat endpoint says;
+- whether the API is there at all: `api.http`, which asks the chat endpoint for a second opinion.
 
-
-def examine(checks: Sequence[Check], context: Context) -> list[Result]:
-    """The results of some checks, which `select` has completed by what they need."""
-    try:
-        return run_checks(checks, context)
-    finally:
-        context.messages.stop_progress()
-        context.close()
-
-
-def _listing(checks: Sequence[Check], *, as_json: bool) -> bytes:
-    if as_json:
-        return dumps([{"id": c.id, "title": c.title, "needs": c.needs} for c in checks]) + b"\n"
-    width = max(len(check.id) for check in checks)
-    return "".join(f"{check.id:<{width}}  {check.title}\n" for check in checks).encode()
+The chat endpoint is asked without a message, which costs nothing where it is refused. Every
+distinct request is sent once (`client.Client`), and the one with the key to the chat endpoint as
+early as possible, so that a rate limit that it meets is not one of doctor's own making.
+"""

@@ -1,32 +1,25 @@
-"""Checks of what the key may do: account, credit, model."""
+"""Checks of what the key may do: whether it is accepted, and the balance of its account."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from clinecli.chat.codec import json_body
-from clinecli.chat.endpoints import ACCOUNT, CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
-from clinecli.doctor.api import (
-    ask_nothing,
-    chat_failure,
-    elsewhere,
-    is_page,
-    lists_models,
-    wanted_model,
-)
-from clinecli.doctor.check import Outcome, failed, ok, skip, warn
-from clinecli.doctor.context import Context
-from clinecli.errors import (
-    AuthError,
-    ClinecliError,
-    CreditError,
-    IncompleteError,
-    RejectedError,
-)
+from clinecli.chat.endpoints import ACCOUNT
+from clinecli.config.keys import Key
+from clinecli.doctor.api import Greeting, not_at_base_url
+from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
+from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure
+from clinecli.doctor.key import expiry_of
+from clinecli.doctor.setup import Line, Setup
+from clinecli.errors import AuthError, ClinecliError, CreditError, IncompleteError
 from clinecli.jsontext import loads
-from clinecli.models.catalogue import merge
 
 # The API counts in micro-dollars.
 _DOLLAR = 1_000_000
@@ -37,79 +30,263 @@ _SUBSCRIPTION = "cline-pass/"
 NO_ACCOUNTS = "this server has no account endpoints (it is another OpenAI-compatible one)"
 
 
-def auth(context: Context) -> Outcome:
+class Account(NamedTuple):
+    """The account of the key, as far as it is known. `details` is the API's own object, and
+    `error` what the chat endpoint says of the credit."""
+
+    details: Mapping[str, Any] | None = None
+    is_missing: bool = False
+    error: CreditError | None = None
+
+
+class AccountSays(Enum):
+    """What the account endpoint answers to the key."""
+
+    ACCOUNT = auto()
+    REFUSED = auto()
+    """401 or 403, as the API gives it."""
+    PAGE = auto()
+    """The same as a web page, which says nothing of a key."""
+    BARRED = auto()
+    """The same with the key and without, where the API itself would say 401 without one."""
+    MISSING = auto()
+    """404."""
+    OTHER = auto()
+    """Anything else, and nothing at all."""
+
+
+class ChatSays(Enum):
+    """What the chat endpoint answers to the key and a request without a message."""
+
+    TAKES = auto()
+    """A reply, or a refusal of the form where the key is looked at first."""
+    FORM = auto()
+    """A refusal of the form, which may come before a look at the key."""
+    REFUSES = auto()
+    NO_CREDIT = auto()
+    ABSENT = auto()
+    """404 or 405, and there is no list of models either."""
+    FAILS = auto()
+
+
+class Says(Enum):
+    """What both together mean."""
+
+    VALID = auto()
+    REJECTED = auto()
+    GATEWAY = auto()
+    NOT_THE_API = auto()
+    NO_ACCOUNTS = auto()
+    UNVERIFIED = auto()
+
+
+class Row(NamedTuple):
+    """One row of the table: it counts where both sets hold what was said."""
+
+    name: str
+    account: frozenset[AccountSays]
+    chat: frozenset[ChatSays]
+    verdict: Says
+
+
+_ANY_ACCOUNT, _ANY_CHAT = frozenset(AccountSays), frozenset(ChatSays)
+
+
+def _row(name: str, account: Any, chat: Any, verdict: Says) -> Row:
+    return Row(name, frozenset(account), frozenset(chat), verdict)
+
+
+# The first row that fits counts.
+VERDICTS = (
+    _row("an account", {AccountSays.ACCOUNT}, _ANY_CHAT, Says.VALID),
+    _row(
+        "all are refused, with the key and without",
+        {AccountSays.BARRED},
+        {ChatSays.REFUSES},
+        Says.GATEWAY,
+    ),
+    _row("chat refuses the key", _ANY_ACCOUNT, {ChatSays.REFUSES}, Says.REJECTED),
+    _row(
+        "refused, and chat looks at the form first",
+        {AccountSays.REFUSED},
+        {ChatSays.FORM},
+        Says.REJECTED,
+    ),
+    _row("nothing of the API", {AccountSays.MISSING}, {ChatSays.ABSENT}, Says.NOT_THE_API),
+    _row("no account endpoint", {AccountSays.MISSING}, _ANY_CHAT, Says.NO_ACCOUNTS),
+    _row("the account is not to be had", _ANY_ACCOUNT, _ANY_CHAT, Says.UNVERIFIED),
+)
+
+
+def judge(account: AccountSays, chat: ChatSays) -> Says:
+    """The verdict about the key."""
+    return next(row.verdict for row in VERDICTS if account in row.account and chat in row.chat)
+
+
+class _Heard(NamedTuple):
+    """What an endpoint said, and the error in it."""
+
+    says: Any
+    error: ClinecliError | None
+    answer: Answered | None = None
+    details: Mapping[str, Any] | None = None
+
+
+def auth(setup: Setup, known: Findings) -> Finding:
     """The account of the key."""
+    client = known[Client]
+    if not setup.options.live:
+        # It is asked anyway: first, so that no limit that it meets is of doctor's own making.
+        _hear_chat(client)
+    account = _hear_account(client, known[Greeting])
+    if account.says is AccountSays.ACCOUNT:
+        return _valid(account)
+    chat = _hear_chat(client)
+    if chat.says is ChatSays.FORM and _guards(client):
+        chat = chat._replace(says=ChatSays.TAKES)
+    credit_error = chat.error if isinstance(chat.error, CreditError) else None
+    verdict = judge(account.says, chat.says)
+    finding = _FINDINGS[verdict](known, account, chat)
+    return finding.knowing(Account(None, verdict is Says.NO_ACCOUNTS, credit_error))
+
+
+def _hear_account(client: Client, greeting: Greeting) -> _Heard:
     try:
-        answer = context.probe(context.call("GET", ACCOUNT))
+        answer = client.get(ACCOUNT, seconds=SIDE_SECONDS)
     except ClinecliError as error:
-        if context.is_late:
-            raise
-        return _doubtful(context, error)
-    if answer.failure:
-        return _doubtful(context, answer.failure, page=is_page(answer))
+        return _Heard(AccountSays.OTHER, error)
+    failure = answer.failure
+    if isinstance(failure, AuthError):
+        both = greeting.refusal == "page" or (greeting.status == answer.status == 403)
+        if both:
+            return _Heard(AccountSays.BARRED, failure, answer)
+        return _Heard(AccountSays.PAGE if answer.is_page else AccountSays.REFUSED, failure, answer)
+    if failure:
+        missing = failure.http_status == 404
+        return _Heard(AccountSays.MISSING if missing else AccountSays.OTHER, failure, answer)
     account = loads(json_body(answer.body))
     if not isinstance(account, dict) or not isinstance(account.get("id"), str | int):
         hint = "check the base URL, or ask for a reply with --live"
-        return _doubtful(context, IncompleteError("the account is in an unknown shape", hint=hint))
-    context.account = account
-    context.has_accounts = True
-    name = _organization(account)[1]
-    return ok("the key is valid", f"active organization: {name}" if name else "personal account")
+        unknown = IncompleteError("the account is in an unknown shape", hint=hint)
+        return _Heard(AccountSays.OTHER, unknown, answer)
+    return _Heard(AccountSays.ACCOUNT, None, answer, account)
 
 
-def _doubtful(context: Context, error: ClinecliError, *, page: bool = False) -> Outcome:
-    """An account that is not to be had: the endpoint that `ask` uses tells what that means."""
-    word, vouches = _word(context, page=page)
-    if isinstance(word, AuthError) or (isinstance(error, AuthError) and not (word or vouches)):
-        return _rejected(context, error if isinstance(error, AuthError) else word, page=page)
-    if isinstance(word, CreditError):
-        context.account_error = word
-    missing = error.http_status == 404
-    if missing and word and word.http_status in {404, 405} and not _has_models(context):
-        return failed(elsewhere(context, word), f"GET {ACCOUNT}: HTTP 404")
-    told = error.http_status is not None or isinstance(error, IncompleteError)
-    if missing or (told and not context.is_guarded and not isinstance(error, CreditError)):
-        context.has_accounts = False
-        return skip(NO_ACCOUNTS)
-    return warn(f"could not verify the key: {error.text}", remedy=error.hint)
-
-
-def _word(context: Context, *, page: bool) -> tuple[ClinecliError | None, bool]:
-    """What the chat endpoint has against the key or itself, and whether it takes the key. A web
-    page says nothing of a key, so that no proof is needed against one."""
+def _hear_chat(client: Client) -> _Heard:
     try:
-        answer = ask_nothing(context, with_key=True)
-        word = chat_failure(answer)
-        if word or page or not answer.failure:
-            return word, not word
-        # It may look at the form of a request before it looks at the key.
-        return None, isinstance(ask_nothing(context, with_key=False).failure, AuthError)
+        answer = client.ask_nothing(with_key=True)
     except ClinecliError as error:
-        return error, False
+        return _Heard(ChatSays.FAILS, error)
+    failure = chat_failure(answer)
+    if failure is None:
+        return _Heard(ChatSays.FORM if answer.failure else ChatSays.TAKES, None, answer)
+    if isinstance(failure, AuthError):
+        return _Heard(ChatSays.REFUSES, failure, answer)
+    if isinstance(failure, CreditError):
+        return _Heard(ChatSays.NO_CREDIT, failure, answer)
+    absent = failure.http_status in {404, 405} and not client.lists_models(with_key=True)
+    return _Heard(ChatSays.ABSENT if absent else ChatSays.FAILS, failure, answer)
 
 
-def _rejected(context: Context, error: ClinecliError | None, *, page: bool) -> Outcome:
-    source = f"the key is from {context.key.source}" if context.key else "the key is missing"
-    if not (page and context.is_barred) or error is None:
-        return failed(error or AuthError("the key is refused"), source)
-    return failed(
-        AuthError(
-            f"a proxy or gateway refuses, with the key and without: {error.text}",
-            hint="it is not the key: ask who runs the gateway, or check base URL and proxy",
-            http_status=error.http_status,
-        ),
-        source,
-    )
-
-
-def _has_models(context: Context) -> bool:
+def _guards(client: Client) -> bool:
+    """Whether the chat endpoint looks at the key before it looks at the form of a request."""
     try:
-        return lists_models(context, with_key=True)
+        return isinstance(client.ask_nothing(with_key=False).failure, AuthError)
     except ClinecliError:
         return False
 
 
-def _organization(account: dict[str, Any]) -> tuple[str, str]:
+def _valid(account: _Heard) -> Finding:
+    details = account.details or {}
+    name = _organization(details)[1]
+    finding = ok("the key is valid", f"active organization: {name}" if name else "personal account")
+    return finding.knowing(Account(details))
+
+
+def _rejected(known: Findings, account: _Heard, chat: _Heard) -> Finding:
+    error = account.error if isinstance(account.error, AuthError) else chat.error
+    details = [_source(known), *_telling(account, chat)]
+    key = known.get(Key)
+    expiry = expiry_of(key.secret.reveal()) if key else None
+    if expiry is not None and expiry < time.time():
+        details.insert(0, f"the token expired on {datetime.fromtimestamp(expiry, UTC):%Y-%m-%d}")
+    return failed(_basic(error, account, chat), *details)
+
+
+def _gateway(known: Findings, account: _Heard, chat: _Heard) -> Finding:
+    error = account.error or chat.error
+    assert error is not None
+    named = _basic(error, account, chat)
+    return failed(
+        AuthError(
+            f"a proxy or gateway refuses, with the key and without: {named.text}",
+            hint="it is not the key: ask who runs the gateway, or check base URL and proxy"
+            if named is error
+            else named.hint,
+            code=error.code,
+            server_code=error.server_code,
+            http_status=error.http_status,
+        ),
+        _source(known),
+        *_telling(account, chat),
+    )
+
+
+def _basic(error: ClinecliError | None, *heard: _Heard) -> ClinecliError:
+    """The same error; where a server asks for user and password instead, it says so."""
+    error = error or AuthError("the key is refused")
+    for each in heard:
+        asked = each.answer.headers.get("www-authenticate", "") if each.answer else ""
+        if asked.lower().startswith("basic"):
+            return error.but(
+                message=f"{error.message}: it asks for user and password ({asked})",
+                hints=(
+                    (
+                        "it is not the key: this server wants a login before it. Check the base "
+                        "URL, or ask who runs it"
+                    ),
+                ),
+            )
+    return error
+
+
+def _source(known: Findings) -> str:
+    key = known.get(Key)
+    return f"the key is from {key.source}" if key else "the key is missing"
+
+
+def _telling(*heard: _Heard) -> list[str]:
+    shown: dict[str, str] = {}
+    for each in heard:
+        shown.update(each.answer.telling if each.answer else {})
+    return [f"{name}: {value}" for name, value in shown.items()]
+
+
+def _not_the_api(known: Findings, account: _Heard, chat: _Heard) -> Finding:
+    error = not_at_base_url(known[Line], chat.error or account.error or IncompleteError("nothing"))
+    return failed(error, f"GET {ACCOUNT}: HTTP 404")
+
+
+def _no_accounts(_known: Findings, _account: _Heard, _chat: _Heard) -> Finding:
+    return skip(NO_ACCOUNTS)
+
+
+def _unverified(_known: Findings, account: _Heard, chat: _Heard) -> Finding:
+    error = account.error or IncompleteError("no account")
+    accepted = " (the chat endpoint takes it)" if chat.says is ChatSays.TAKES else ""
+    return warn(f"could not verify the key{accepted}: {error.text}", remedy=error.hint, error=error)
+
+
+_FINDINGS = {
+    Says.REJECTED: _rejected,
+    Says.GATEWAY: _gateway,
+    Says.NOT_THE_API: _not_the_api,
+    Says.NO_ACCOUNTS: _no_accounts,
+    Says.UNVERIFIED: _unverified,
+}
+
+
+def _organization(account: Mapping[str, Any]) -> tuple[str, str]:
     """Id and name of the active organization; empty without one."""
     listed = account.get("organizations")
     for entry in listed if isinstance(listed, list) else []:
@@ -118,29 +295,28 @@ def _organization(account: dict[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def credit(context: Context) -> Outcome:
+def credit(_setup: Setup, known: Findings) -> Finding:
     """The balance that is spent: the active organization's, else the user's."""
-    if isinstance(context.account_error, CreditError):
-        raise context.account_error
-    if context.has_accounts is False:
+    account, client = known[Account], known[Client]
+    if account.error:
+        raise account.error
+    if account.is_missing:
         return skip(NO_ACCOUNTS)
-    if context.account is None:
+    if account.details is None:
         return skip("the balance is not known without the account")
-    organization, name = _organization(context.account)
+    organization, name = _organization(account.details)
     whose = f"of the organization {name}" if organization else "of the account"
     kind, owner = ("organizations", organization) if organization else ("users", "")
-    path = f"/{kind}/{quote(str(owner or context.account['id']), safe='')}/balance"
+    path = f"/{kind}/{quote(str(owner or account.details['id']), safe='')}/balance"
     try:
-        balance = _balance(context.get(path))
+        balance = _balance(client.document(path))
     except CreditError:
         raise
     except ClinecliError as error:
-        if context.is_late:
-            raise
         return skip(f"the balance {whose} is not to be had: {error.text}")
     if balance is None:
         return skip(f"the balance {whose} is not to be had: it is no number")
-    return _judged(context, balance / _DOLLAR, whose)
+    return _judged(client.model, balance / _DOLLAR, whose)
 
 
 def _balance(body: bytes) -> float | None:
@@ -151,14 +327,14 @@ def _balance(body: bytes) -> float | None:
     return None if isinstance(balance, bool) or not isinstance(balance, int | float) else balance
 
 
-def _judged(context: Context, dollars: float, whose: str) -> Outcome:
+def _judged(model: str, dollars: float, whose: str) -> Finding:
     amount = f"{abs(dollars):,.2f}"
     if 0 < abs(dollars) < _CENT:
         amount = f"{abs(dollars):.7f}".rstrip("0")
     summary = f"the balance {whose} is {'-' if dollars < 0 else ''}${amount}"
-    if dollars <= 0 and wanted_model(context).startswith(_SUBSCRIPTION):
+    if dollars <= 0 and model.startswith(_SUBSCRIPTION):
         return warn(
-            f"{summary}; the model {wanted_model(context)} is paid by a subscription",
+            f"{summary}; the model {model} is paid by a subscription",
             remedy="add credits at https://app.cline.bot for other models",
         )
     if dollars <= 0:
@@ -166,88 +342,3 @@ def _judged(context: Context, dollars: float, whose: str) -> Outcome:
     if dollars < _LOW_DOLLARS:
         return warn(f"{summary}, which is low", remedy=CreditError.default_hint)
     return ok(summary)
-
-
-# Models
-
-
-def model(context: Context) -> Outcome:
-    """The model in the catalogue of the server."""
-    wanted = wanted_model(context)
-    try:
-        known, is_complete = _catalogue(context, wanted)
-    except ClinecliError as error:
-        return skip(f"the catalogue is not to be had: {error.text}")
-    if not known:
-        return skip("the catalogue is empty")
-    if wanted in known:
-        return ok(f"{wanted} is one of {len(known)} models")
-    alias = next((name for name in known if _plain(name) == _plain(wanted)), None)
-    if alias:
-        return ok(f"{wanted} is listed as {alias}")
-    near = _near(wanted, known)
-    remedy = f"did you mean {' or '.join(near)}? " if near else ""
-    remedy += "`clinecli models` lists what can be asked (-m, CLINE_MODEL)"
-    missing = f"the model {wanted} is not among the {len(known)} of the catalogue"
-    if not wanted.strip():
-        missing = "the name of the model is empty"
-    if _is_refused(context, is_complete=is_complete):
-        return failed(RejectedError(missing, hint=remedy))
-    return warn(missing, remedy=remedy)
-
-
-def _plain(model_id: str) -> str:
-    """An id as others may spell it: 4-6 for 4.6, and with a variant such as `:free`."""
-    return re.sub(r"[._]", "-", model_id.partition(":")[0]).lower()
-
-
-def _near(wanted: str, known: list[str]) -> list[str]:
-    from difflib import get_close_matches
-
-    bare = _plain(wanted).rpartition("/")[2].strip()
-    if not bare:
-        return []
-    same = [name for name in known if _plain(name).rpartition("/")[2] == bare]
-    close = get_close_matches(wanted, known, n=3)
-    part = [name for name in known if bare in _plain(name)]
-    return list(dict.fromkeys([*same, *close, *part]))[:3]
-
-
-def _catalogue(context: Context, wanted: str) -> tuple[list[str], bool]:
-    """The ids that the server lists, and whether they are all that it serves. Other
-    OpenAI-compatible servers promise no such thing."""
-    try:
-        listed = _get(context, CLINE_MODELS)
-    except RejectedError as error:
-        if error.http_status != 404:
-            raise
-        return [entry.id for entry in merge(_get(context, OPENAI_MODELS))], False
-    known = [entry.id for entry in merge(listed)]
-    if wanted in known:
-        return known, True
-    try:
-        recommended = _get(context, RECOMMENDED_MODELS)
-    except ClinecliError as error:
-        return known, error.http_status == 404
-    return [entry.id for entry in merge(listed, recommended)], True
-
-
-def _get(context: Context, path: str) -> bytes:
-    """A list, without the key where the server does not take it there."""
-    try:
-        return context.get(path)
-    except AuthError:
-        return context.get(path, with_key=False)
-
-
-def _is_refused(context: Context, *, is_complete: bool) -> bool:
-    """Whether the chat endpoint refuses the model when it is asked nothing: by 404 where it knows
-    it by no name; 400 tells nothing by itself. Any other trouble is not the model's."""
-    try:
-        failure = ask_nothing(context, with_key=True).failure
-    except ClinecliError:
-        return False
-    if not isinstance(failure, RejectedError):
-        return False
-    missing = failure.http_status == 404 or failure.server_code == "model_not_found"
-    return missing or (is_complete and failure.http_status in {400, 422})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from clinecli.chat.api_errors import Origin, describe_body, not_the_api
-from clinecli.chat.codec import decode_body
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from clinecli.chat.api_errors import not_the_api
 from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
-from clinecli.config.base_url import API_PATH
-from clinecli.doctor.check import Outcome, failed, ok, skip, warn
-from clinecli.doctor.context import Context, Probe
+from clinecli.config.base_url import API_PATH, BaseUrl
+from clinecli.config.keys import Key
+from clinecli.doctor.addresses import Addresses
+from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
+from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure, wanted_model
 from clinecli.doctor.net import name_proxy
+from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -19,67 +24,162 @@ from clinecli.errors import (
     TlsError,
     TransientError,
 )
-from clinecli.jsontext import dumps
+from clinecli.transport.client import Transport
 
 _CLOCK_SECONDS = 120.0
+# A first byte after more than this is told.
+_SLOW_SECONDS = 5.0
 
 
-def http(context: Context) -> Outcome:
+class Greeting(NamedTuple):
+    """The first answer, to a request without the key.
+
+    `refusal` is "api" for a refusal as the API gives it, "page" for one by a web page, else empty.
+    """
+
+    status: int
+    seconds: float
+    date: str | None
+    seen: float
+    refusal: str
+    headers: tuple[tuple[str, str], ...]
+    request_id: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"http_status": self.status, "headers": dict(self.headers)}
+
+
+def http(setup: Setup, known: Findings) -> Finding:
     """Whether the API answers, asked without the key."""
+    line = known[Line]
+    log = setup.messages.detail if setup.messages.verbose else None
+    client = Client(line, known.get(Key), wanted_model(line, known), log)
     try:
-        answer = context.probe(context.call("GET", ACCOUNT, with_key=False))
+        answer = client.get(ACCOUNT, with_key=False)
     except TransientError as error:
-        return failed(_silence(context, error))
+        return failed(_silence(line, error)).knowing(client)
     except (TlsError, ConnectionFailed) as error:
         # Over http://, nobody but the proxy is connected to.
-        if context.settings.base_url.scheme == "http":
-            return failed(name_proxy(context, error))
-        return failed(error)
-    context.date_header, context.date_seen = answer.headers.get("date"), context.now()
-    is_refusal = isinstance(answer.failure, AuthError)
-    context.is_barred = is_refusal and is_page(answer)
-    context.is_guarded = is_refusal and not context.is_barred
+        if not line.route.is_encrypted:
+            return failed(name_proxy(line, error)).knowing(client)
+        return failed(error).knowing(client)
+    facts = (client, _greeting(answer, setup.now()))
     wrong = _wrong(answer)
     if wrong:
-        wrong = second_opinion(context, wrong)
+        wrong = _second_opinion(client, wrong)
     latency = f"{answer.seconds * 1000:.0f} ms"
+    shown = [f"{name}: {value}" for name, value in facts[1].headers]
     if wrong:
-        return failed(
-            elsewhere(context, wrong),
-            f"GET {ACCOUNT}: HTTP {answer.status} after {latency}",
+        details = (f"GET {ACCOUNT}: HTTP {answer.status} after {latency}", *shown)
+        found = known.get(Addresses)
+        named = not_at_base_url(line, wrong)
+        if found and found.doubt:
+            return failed(named, found.doubt, *details).knowing(*facts)
+        return failed(named, *details).knowing(*facts)
+    return _answers(answer, latency, shown).knowing(*facts)
+
+
+def _answers(answer: Answered, latency: str, shown: list[str]) -> Finding:
+    leaving = [name for name in ("deprecation", "sunset") if name in answer.headers]
+    if leaving:
+        said = ", ".join(f"{name}: {answer.headers[name]}" for name in leaving)
+        return warn(
+            f"answers within {latency}, and says that it will be turned off ({said})",
+            *shown,
+            remedy="look for news of the API's operator: the base URL or the version will change",
         )
-    return ok(f"answers within {latency} (HTTP {answer.status} without a key)")
+    if answer.seconds > _SLOW_SECONDS:
+        return warn(
+            f"answers, but after {answer.seconds:.1f} s (HTTP {answer.status} without a key)",
+            *shown,
+            remedy="the server or the way to it is slow: give --timeout time",
+        )
+    return ok(f"answers within {latency} (HTTP {answer.status} without a key)", *shown)
 
 
-def elsewhere(context: Context, wrong: ClinecliError) -> ClinecliError:
+def _greeting(answer: Answered, now: float) -> Greeting:
+    is_refusal = isinstance(answer.failure, AuthError)
+    refusal = ("page" if answer.is_page else "api") if is_refusal else ""
+    headers = tuple(answer.telling.items())
+    return Greeting(
+        answer.status,
+        answer.seconds,
+        answer.headers.get("date"),
+        now,
+        refusal,
+        headers,
+        answer.request_id,
+    )
+
+
+def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
     """A server that has nothing of the API, in terms of the base URL; a proxy by its name."""
-    if wrong.http_status == 407 and context.proxy:
-        return name_proxy(context, wrong)
+    if wrong.http_status == 407 and line.route.proxy:
+        return name_proxy(line, wrong)
+    base_url, source = line.settings.base_url, line.settings.base_url_source
+    if base_url.host.startswith("app.") and wrong.code is Code.NOT_THE_API:
+        hint = f"the API is not at the web site: try {_with_host(base_url)} (from {source})"
+        return wrong.but(hints=(hint,))
     if wrong.http_status not in {404, 405}:
         return wrong
-    base_url, source = context.settings.base_url, context.settings.base_url_source
     hint = f"check the base URL (from {source}): "
+    found = next((url for url in _candidates(base_url) if _answers_at(line, url)), None)
     if base_url.path.endswith(CHAT):
         hint += f"it ends before {CHAT}"
-    else:
+    elif not found:
         hint += f"an empty path means {API_PATH}, any other is used as it is"
+    if found:
+        hint += f"{'; ' if base_url.path.endswith(CHAT) else ''}{found} answers: use that one"
     return RejectedError(
         f"the API is not at {base_url}: {wrong.message}", hint=hint, http_status=wrong.http_status
     )
 
 
-def _silence(context: Context, error: TransientError) -> ClinecliError:
+def _with_host(base_url: BaseUrl) -> BaseUrl:
+    return base_url._replace(host="api." + base_url.host.partition(".")[2], path=API_PATH)
+
+
+def _candidates(base_url: BaseUrl) -> Iterator[BaseUrl]:
+    """Where the API may be instead, the likeliest first. Never on another host."""
+    paths = [base_url.path.removesuffix(CHAT)] if base_url.path.endswith(CHAT) else []
+    paths += [API_PATH, "/v1", "/api", "/openai/v1", f"{base_url.path}/v1"]
+    for path in dict.fromkeys(paths):
+        if path != base_url.path:
+            yield base_url._replace(path=path)
+
+
+def _answers_at(line: Line, base_url: BaseUrl) -> bool:
+    """Whether something like the API is there, asked without the key."""
+    settings = line.settings._replace(base_url=base_url)
+    try:
+        transport = Transport(settings, line.environ)
+        moved = line._replace(settings=settings, transport=transport)
+        client = Client(moved, None, settings.model)
+        try:
+            for path in (ACCOUNT, OPENAI_MODELS):
+                answer = client.get(path, with_key=False, seconds=SIDE_SECONDS)
+                is_json = not answer.is_page and answer.status != 404
+                if is_json and (answer.failure is None or isinstance(answer.failure, AuthError)):
+                    return True
+        finally:
+            client.close()
+    except ClinecliError:
+        return False
+    return False
+
+
+def _silence(line: Line, error: TransientError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
     if error.code is not Code.TIMEOUT:
         return error
     return TransientError(
-        f"{context.hop.name} accepts connections but does not answer",
+        f"{line.hop.name} accepts connections but does not answer within {line.patience:g} s",
         code=error.code,
         hint="try again later, raise --timeout, or check host and port of the base URL",
     )
 
 
-def _wrong(answer: Probe) -> ClinecliError | None:
+def _wrong(answer: Answered) -> ClinecliError | None:
     """What may be wrong with an answer to a GET without a key. The refusal of a missing key is
     what the API gives; a success is not, whatever its shape."""
     if isinstance(answer.failure, AuthError | CreditError):
@@ -87,17 +187,17 @@ def _wrong(answer: Probe) -> ClinecliError | None:
     return answer.failure or not_the_api("a JSON document that is no account")
 
 
-def second_opinion(context: Context, wrong: ClinecliError) -> ClinecliError | None:
-    """What is wrong with the server by the word of the endpoint that `ask` uses, without the key.
+def _second_opinion(client: Client, wrong: ClinecliError) -> ClinecliError | None:
+    """What is wrong with the server by what the endpoint that `ask` uses says, without the key.
 
     Other OpenAI-compatible servers have no accounts, and some show a web page where the API
     has them. A chat endpoint that is there refuses a request without a message.
     """
     missing = wrong.http_status == 404
+    if missing and client.lists_models(with_key=False):
+        return None
     try:
-        if missing and lists_models(context, with_key=False):
-            return None
-        failure = chat_failure(ask_nothing(context, with_key=False))
+        failure = chat_failure(client.ask_nothing(with_key=False))
     except ClinecliError:
         return None if missing else wrong
     if isinstance(failure, AuthError | CreditError):
@@ -106,74 +206,14 @@ def second_opinion(context: Context, wrong: ClinecliError) -> ClinecliError | No
     return None if missing and failure and failure.http_status == 500 else failure
 
 
-def lists_models(context: Context, *, with_key: bool) -> bool:
-    """Whether the server has the list of models of an OpenAI-compatible server."""
-    failure = context.probe(context.call("GET", OPENAI_MODELS, with_key=with_key)).failure
-    return failure is None or isinstance(failure, AuthError)
-
-
-def wanted_model(context: Context) -> str:
-    """The model that would be asked: that of `--request`, else the configured one."""
-    try:
-        named = context.request.body.get("model") if context.request else None
-    except ClinecliError:
-        # The check of the message tells.
-        named = None
-    return named if isinstance(named, str) else context.settings.model
-
-
-def ask_nothing(context: Context, *, with_key: bool) -> Probe:
-    """What the chat endpoint answers to a request without a message: nothing can be billed for
-    it. It is sent once. Raises `ClinecliError`."""
-    answers = context.chat_answers
-    if with_key not in answers:
-        body = dumps({"model": wanted_model(context), "messages": [], "stream": False})
-        try:
-            # With the key, it stands for what `ask` sends, and may wait as long.
-            seconds = context.left() if with_key else None
-            call = context.call("POST", CHAT, body, with_key=with_key, seconds=seconds)
-            answers[with_key] = context.probe(call)
-        except ClinecliError as error:
-            answers[with_key] = error
-    answer = answers[with_key]
-    if isinstance(answer, ClinecliError):
-        raise answer
-    return answer
-
-
-def chat_failure(answer: Probe) -> ClinecliError | None:
-    """What `ask` would end with, by the answer to a request without a message. That it is refused
-    for its form is right."""
-    failure = answer.failure
-    if failure is None:
-        return _no_reply(answer)
-    is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
-    if is_refusal and failure.server_code != "model_not_found" and not is_page(answer):
-        return None
-    return failure
-
-
-def is_page(answer: Probe) -> bool:
-    """Whether it is meant for a browser, as of a gateway or a portal."""
-    return "HTML" in describe_body(answer.body, answer.headers.get("content-type", ""))
-
-
-def _no_reply(answer: Probe) -> ClinecliError | None:
-    """What is wrong with a success: nothing when it is the reply of a model."""
-    try:
-        decode_body(answer.body, Origin(answer.headers.get("content-type", "")))
-    except ClinecliError as error:
-        return error
-    return None
-
-
-def clock(context: Context) -> Outcome:
+def clock(_setup: Setup, known: Findings) -> Finding:
     """The local clock against the server's Date header."""
     from email.utils import parsedate_to_datetime
 
+    greeting = known[Greeting]
     try:
-        date = parsedate_to_datetime(context.date_header or "")
-        skew = context.date_seen - date.timestamp()
+        date = parsedate_to_datetime(greeting.date or "")
+        skew = greeting.seen - date.timestamp()
     except (ValueError, TypeError, OverflowError):
         return skip("the server does not say what time it is")
     if abs(skew) <= _CLOCK_SECONDS:
@@ -181,7 +221,7 @@ def clock(context: Context) -> Outcome:
     direction = "ahead of" if skew > 0 else "behind"
     return warn(
         f"this machine's clock is {_duration(abs(skew))} {direction} the server's",
-        f"the server says {context.date_header}",
+        f"the server says {greeting.date}",
         remedy="set the clock, best by NTP: certificates and tokens are judged by it",
     )
 

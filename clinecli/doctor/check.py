@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from clinecli.errors import ClinecliError, ExitStatus, UsageError
 
 if TYPE_CHECKING:
-    from clinecli.doctor.context import Context
+    from clinecli.doctor.setup import Setup
 
 Status = Literal["ok", "warn", "fail", "skip", "error"]
+_T = TypeVar("_T")
 
 
-class Outcome(NamedTuple):
-    """What the function of a check gives back."""
+@runtime_checkable
+class Fact(Protocol):
+    """What a check has learned and the report shows to scripts."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its members in the JSON report."""
+        ...
+
+
+class Finding(NamedTuple):
+    """What a check returns: words for people, the error that `ask` would end with, and facts,
+    which later checks read by their type."""
 
     status: Status
     summary: str
     details: tuple[str, ...] = ()
     remedy: str = ""
-    exit_status: ExitStatus | None = None
+    error: ClinecliError | None = None
+    facts: tuple[object, ...] = ()
+
+    def knowing(self, *facts: object) -> Finding:
+        """The same finding with more facts."""
+        return self._replace(facts=(*self.facts, *facts))
+
+
+class Findings:
+    """The facts that earlier checks have found, by type. It never changes; `adding` returns the
+    next one."""
+
+    __slots__ = ("_facts",)
+
+    def __init__(self, facts: Iterable[object] = ()) -> None:
+        self._facts = {type(fact): fact for fact in facts}
+
+    def get(self, kind: type[_T]) -> _T | None:
+        """The fact of a type, None when no check has found it."""
+        found = self._facts.get(kind)
+        return found if isinstance(found, kind) else None
+
+    def __getitem__(self, kind: type[_T]) -> _T:
+        """The fact of a type. A check that needs another may rely on what that one finds."""
+        found = self._facts[kind]
+        assert isinstance(found, kind)
+        return found
+
+    def adding(self, facts: Iterable[object]) -> Findings:
+        """These facts and more."""
+        return Findings([*self._facts.values(), *facts])
 
 
 class Check(NamedTuple):
@@ -29,11 +70,12 @@ class Check(NamedTuple):
     id: str
     title: str
     needs: tuple[str, ...]
-    run: Callable[[Context], Outcome]
+    run: Callable[[Setup, Findings], Finding]
 
 
 class Result(NamedTuple):
-    """What became of a check. `blocked_by` is the failed check that it was skipped for."""
+    """A finding made harmless for output: each text on one line, no secret in it. `blocked_by`
+    is the failed check that it was skipped for."""
 
     id: str
     title: str
@@ -44,6 +86,8 @@ class Result(NamedTuple):
     blocked_by: str | None
     exit_status: ExitStatus | None
     duration_ms: float
+    error: ClinecliError | None = None
+    facts: tuple[object, ...] = ()
 
     @property
     def has_failed(self) -> bool:
@@ -58,33 +102,28 @@ class Verdict(NamedTuple):
     root_cause: Result | None
 
 
-def ok(summary: str, *details: str) -> Outcome:
+def ok(summary: str, *details: str) -> Finding:
     """Nothing is wrong."""
-    return Outcome("ok", summary, details)
+    return Finding("ok", summary, details)
 
 
-def warn(summary: str, *details: str, remedy: str) -> Outcome:
+def warn(summary: str, *details: str, remedy: str, error: ClinecliError | None = None) -> Finding:
     """It works, but may not for long, or not as it was meant."""
-    return Outcome("warn", summary, details, remedy)
+    return Finding("warn", summary, details, remedy, error)
 
 
-def skip(summary: str, *details: str) -> Outcome:
+def skip(summary: str, *details: str) -> Finding:
     """There is nothing to look at, which is no failure."""
-    return Outcome("skip", summary, details)
+    return Finding("skip", summary, details)
 
 
-def failed(error: ClinecliError, *details: str, remedy: str = "") -> Outcome:
+def failed(error: ClinecliError, *details: str, remedy: str = "") -> Finding:
     """What `ask` would end with, and what is known beyond its message."""
-    return Outcome("fail", error.text, details, remedy or error.hint, error.status)
+    return Finding("fail", error.text, details, remedy or error.hint, error)
 
 
 def verdict(results: Sequence[Result], *, strict: bool) -> Verdict:
-    """The root cause and the exit status.
-
-    The root cause is the first failed check, since checks stand in the order in which `ask` meets
-    what they look at. The message alone stands later than `ask` reads it: a fault that
-    needs no server comes before the key. With `strict`, a warning is a failure of status 1.
-    """
+    """The root cause and the exit status; the page at the top of the package tells the rule."""
     failures = [result for result in results if result.status == "fail"]
     failures += [result for result in results if result.status == "error"]
     local = {ExitStatus.USAGE, ExitStatus.EMPTY_MESSAGE}

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from clinecli.chat.images import MAX_IMAGE_BYTES, image_type
-from clinecli.doctor.check import Outcome, failed, ok, skip, warn
-from clinecli.doctor.context import Context
-from clinecli.errors import RejectedError
-from clinecli.jsontext import Number
+from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
+from clinecli.doctor.setup import Asked, Setup
+from clinecli.errors import EmptyMessageError, RejectedError
+from clinecli.jsontext import Number, loads
 
 _ROLES = ("system", "user", "assistant", "tool")
 # Not in the API's documentation, but taken by some models of its catalogue.
@@ -20,20 +20,26 @@ _PART_TYPES = ("text", "image_url")
 _DATA_URL = re.compile(r"data:([^;,]*)(;[^,]*)?,(.*)", re.DOTALL)
 
 # (whether the API refuses it, what is wrong)
-_Finding = tuple[bool, str]
+_Fault = tuple[bool, str]
 
 
-def message(context: Context) -> Outcome:
+def message(setup: Setup, known: Findings) -> Finding:
     """The request of `--request`, which `ask --request` would send."""
-    name = context.options.request
-    request = context.request
+    name = setup.options.request
+    request, error = known[Asked]
+    remedy = f"correct {'the request' if name == '-' else name}"
+    if isinstance(error, EmptyMessageError) and isinstance(setup.request, str):
+        reasons = [*_emptiness(setup.request)]
+        said = error.but(message=f"{error.message}: {reasons[0]}") if reasons else error
+        return failed(said, *reasons[1:], remedy=f"{remedy}: a user message needs content")
+    if error:
+        raise error
     if request is None:
         return skip("no request is given (--request FILE)")
     body = request.body
-    findings = [*_model(body), *_temperature(body), *_messages(body["messages"])]
-    wrong = [text for refused, text in findings if refused]
-    doubts = [text for refused, text in findings if not refused]
-    remedy = f"correct {'the request' if name == '-' else name}"
+    faults = [*_model(body), *_temperature(body), *_messages(body["messages"])]
+    wrong = [text for refused, text in faults if refused]
+    doubts = [text for refused, text in faults if not refused]
     if wrong:
         error = RejectedError(f"the API would refuse the request: {wrong[0]}", hint=remedy)
         return failed(error, *wrong[1:], *doubts)
@@ -42,12 +48,48 @@ def message(context: Context) -> Outcome:
     return ok(f"{len(body['messages'])} message(s), model {body.get('model')}")
 
 
-def _model(body: dict[str, Any]) -> Iterator[_Finding]:
+def _emptiness(text: str) -> Iterator[str]:
+    """In which way a request asks nothing, and where."""
+    if not text.strip():
+        yield "it is empty"
+        return
+    body = loads(text.encode())
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not messages:
+        yield "messages is empty" if isinstance(messages, list) else "it has no messages"
+        return
+    users = [
+        (number, entry.get("content"))
+        for number, entry in enumerate(messages, 1)
+        if isinstance(entry, dict) and entry.get("role") == "user"
+    ]
+    if not users:
+        roles = {str(entry.get("role"))[:40] for entry in messages if isinstance(entry, dict)}
+        yield f"none of the {len(messages)} has the role user (but {', '.join(sorted(roles))})"
+    for number, content in users:
+        yield f"message {number}: {_how_empty(content)}"
+
+
+def _how_empty(content: object) -> str:
+    if content is None:
+        return "its content is missing or null"
+    if isinstance(content, str):
+        return "its content is white space alone" if content else "its content is empty"
+    if isinstance(content, list):
+        if not content:
+            return "its content is an empty array"
+        return f"none of its {len(content)} parts has text" + (
+            "" if all(isinstance(part, dict) for part in content) else " (a part is no object)"
+        )
+    return "its content is neither text nor an array of parts"
+
+
+def _model(body: dict[str, Any]) -> Iterator[_Fault]:
     if not isinstance(body.get("model", ""), str):
         yield True, "the model is no string"
 
 
-def _temperature(body: dict[str, Any]) -> Iterator[_Finding]:
+def _temperature(body: dict[str, Any]) -> Iterator[_Fault]:
     value = body.get("temperature")
     if value is None:
         return
@@ -58,7 +100,7 @@ def _temperature(body: dict[str, Any]) -> Iterator[_Finding]:
         yield True, f"temperature is {number:g}, and not between 0 and 2"
 
 
-def _messages(messages: list[dict[str, Any]]) -> Iterator[_Finding]:
+def _messages(messages: list[dict[str, Any]]) -> Iterator[_Fault]:
     for number, entry in enumerate(messages, 1):
         where = f"message {number}"
         role = entry.get("role")
@@ -72,7 +114,7 @@ def _messages(messages: list[dict[str, Any]]) -> Iterator[_Finding]:
         yield from _content(entry.get("content"), where)
 
 
-def _content(content: object, where: str) -> Iterator[_Finding]:
+def _content(content: object, where: str) -> Iterator[_Fault]:
     if content is None or isinstance(content, str):
         return
     if not isinstance(content, list):
@@ -82,7 +124,7 @@ def _content(content: object, where: str) -> Iterator[_Finding]:
         yield from _part(part, f"{where}, part {number}")
 
 
-def _part(part: object, where: str) -> Iterator[_Finding]:
+def _part(part: object, where: str) -> Iterator[_Fault]:
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         yield True, f"{where}: it has no type"
     elif part["type"] == "image_url":
@@ -96,7 +138,7 @@ def _part(part: object, where: str) -> Iterator[_Finding]:
         yield False, f"{where}: the type {part['type'][:40]} is not known to every model"
 
 
-def _image(url: object, where: str) -> Iterator[_Finding]:
+def _image(url: object, where: str) -> Iterator[_Fault]:
     if not isinstance(url, str) or not url:
         yield True, f'{where}: the image has no URL ({{"image_url": {{"url": …}}}})'
         return

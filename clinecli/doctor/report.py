@@ -1,25 +1,26 @@
-"""Results to text, JSON or annotations. Pure: nothing in here is printed."""
+"""Results to text for people: a line for each check, then cause, remedy and status. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from clinecli.doctor.check import Result, Status, Verdict
 from clinecli.errors import ExitStatus
-from clinecli.jsontext import dumps
 
-SCHEMA = 1
 # What a check says that could do more with --live.
 NOT_LIVE = "--live sends a real one"
 
 
 class Style(NamedTuple):
-    """What the output can show."""
+    """What the output can show. `columns` is the width of the terminal, 0 for no limit; `width`
+    the longest name of a check."""
 
     unicode: bool = True
     color: bool = False
     verbose: bool = False
+    columns: int = 0
+    width: int = 10
 
 
 class _Symbol(NamedTuple):
@@ -38,7 +39,14 @@ _SYMBOLS: dict[Status, _Symbol] = {
 _ASCII = str.maketrans({"…": "...", "→": "->", "–": "-", "✓": "ok", "✗": "x"})
 
 
-def style_for(environ: Mapping[str, str], *, terminal: bool, verbose: bool) -> Style:
+def style_for(
+    environ: Mapping[str, str],
+    *,
+    terminal: bool,
+    verbose: bool,
+    columns: int = 0,
+    width: int = 10,
+) -> Style:
     """What stdout can take, by locale and terminal.
 
     The locale counts in a pipe too. Colour is for terminals only, and NO_COLOR (no-color.org: set
@@ -47,7 +55,8 @@ def style_for(environ: Mapping[str, str], *, terminal: bool, verbose: bool) -> S
     term = environ.get("TERM", "")
     dumb = terminal and term in {"", "dumb"}
     color = terminal and not dumb and not environ.get("NO_COLOR")
-    return Style(_is_utf8(environ) and not dumb, color, verbose)
+    unicode = _is_utf8(environ) and not dumb
+    return Style(unicode, color, verbose, columns if terminal else 0, width)
 
 
 def _is_utf8(environ: Mapping[str, str]) -> bool:
@@ -58,42 +67,90 @@ def _is_utf8(environ: Mapping[str, str]) -> bool:
     return name.lower().replace("-", "").endswith("utf8")
 
 
-def text_report(
-    results: Sequence[Result], verdict: Verdict, style: Style, wanted: Sequence[str] = ()
-) -> str:
-    """A line per check, remedies under failures, and the root cause at the end. `wanted` are the
-    checks that were named."""
-    width = max(len(result.id) for result in results)
-    lines = [line for result in results for line in _lines(result, width, style)]
-    text = "\n".join([*lines, "", _last_line(results, verdict, wanted)]) + "\n"
-    return text if style.unicode else _ascii(text)
-
-
-def _ascii(text: str) -> str:
-    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
-
-
-def _lines(result: Result, width: int, style: Style) -> Iterator[str]:
+def check_text(result: Result, style: Style) -> str:
+    """The lines of one check, each with its end. What only waits for a failed check has none: see
+    `ending`."""
+    if result.blocked_by:
+        return ""
     symbol = _SYMBOLS[result.status]
     mark = symbol.unicode if style.unicode else symbol.ascii
     took = f" ({result.duration_ms:.0f} ms)" if style.verbose and result.duration_ms >= 1 else ""
+    indent = len(mark) + style.width + 3
     if style.color:
         mark = f"\x1b[{symbol.color}m{mark}\x1b[0m"
-    yield f"{mark} {result.id:<{width}}  {result.summary}{took}"
-    indent = " " * (width + (4 if style.unicode else 7))
-    if result.status in {"fail", "error", "warn"} or style.verbose:
-        yield from (f"{indent}{detail}" for detail in result.details)
-    if result.remedy:
-        yield f"{indent}→ {result.remedy}"
+    first, *rest = _wrapped(f"{result.summary}{took}", style, indent)
+    lines = [f"{mark} {result.id:<{style.width}}  {first}", *rest]
+    if result.has_failed or result.status == "warn" or style.verbose:
+        for detail in result.details:
+            first, *rest = _wrapped(detail, style, indent)
+            lines += [f"{' ' * indent}{first}", *rest]
+    if result.remedy and not result.has_failed:
+        # That of a failure stands at the end.
+        first, *rest = _wrapped(f"→ {result.remedy}", style, indent)
+        lines += [f"{' ' * indent}{first}", *rest]
+    return _encodable("\n".join(lines) + "\n", style)
 
 
-def _last_line(results: Sequence[Result], verdict: Verdict, wanted: Sequence[str]) -> str:
+def _wrapped(text: str, style: Style, indent: int) -> list[str]:
+    """Lines that fit the terminal; all but the first have the indent."""
+    room = style.columns - indent - 1
+    if not style.columns or room < 20 or len(text) <= room:
+        return [text]
+    import textwrap
+
+    first, *rest = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return [first, *(f"{' ' * indent}{line}" for line in rest)]
+
+
+def _encodable(text: str, style: Style) -> str:
+    if style.unicode:
+        return text
+    return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def ending(
+    results: Sequence[Result], verdict: Verdict, style: Style, wanted: Sequence[str] = ()
+) -> str:
+    """What the report ends with: what was not checked, cause, remedy, status. `wanted` are the
+    checks that were named."""
+    lines = [*_waiting(results, style), "", *_conclusion(results, verdict, style, wanted)]
+    return _encodable("\n".join(lines) + "\n", style)
+
+
+def _waiting(results: Sequence[Result], style: Style) -> Iterator[str]:
+    """Checks that wait for a failed one, in one line."""
+    symbol = _SYMBOLS["skip"]
+    mark = symbol.unicode if style.unicode else symbol.ascii
+    causes = dict.fromkeys(result.blocked_by for result in results if result.blocked_by)
+    for cause in causes:
+        names = [result.id for result in results if result.blocked_by == cause]
+        text = f"not checked, for want of {cause}: {', '.join(names)}"
+        first, *rest = _wrapped(text, style, len(mark) + 1)
+        shown = f"\x1b[{symbol.color}m{mark}\x1b[0m" if style.color else mark
+        yield from [f"{shown} {first}", *rest]
+
+
+def _conclusion(
+    results: Sequence[Result], verdict: Verdict, style: Style, wanted: Sequence[str]
+) -> Iterator[str]:
     status, root = verdict
-    if root:
-        cause = f"root cause: {root.id}: {root.summary}"
-        if root.status == "warn":
-            return f"{cause}; exit status {int(status)}: a warning counts as a failure (--strict)"
-        return f"{cause} (exit status {int(status)}, {status.label})"
+    if not root:
+        yield _all_well(results, wanted)
+        return
+    yield from _wrapped(f"root cause: {root.id}: {root.summary}", style, 2)
+    if root.has_failed and root.remedy:
+        yield from _wrapped(f"→ {root.remedy}", style, 2)
+    for other in results:
+        if other.has_failed and other is not root:
+            yield from _wrapped(f"also failed: {other.id}: {other.summary}", style, 2)
+            yield from _wrapped(f"→ {other.remedy}", style, 2)
+    if root.status == "warn":
+        yield f"exit status {int(status)}: a warning counts as a failure (--strict)"
+    else:
+        yield f"exit status {int(status)} ({status.label})"
+
+
+def _all_well(results: Sequence[Result], wanted: Sequence[str]) -> str:
     skipped = [result.id for result in results if result.id in wanted and result.status == "skip"]
     if skipped and set(skipped) == set(wanted):
         were = "was" if len(skipped) == 1 else "were"
@@ -105,26 +162,22 @@ def _last_line(results: Sequence[Result], verdict: Verdict, wanted: Sequence[str
     counted = f"{warnings} warning{'s' if warnings > 1 else ''}"
     passed = f"no check failed, {counted}" if warnings else "all checks passed"
     unasked = any(result.id == "api.chat" and NOT_LIVE in result.summary for result in results)
-    live = "; --live also sends a real request" if unasked else ""
+    live = "; --live also asks for real" if unasked else ""
     return f"{passed} (exit status {int(ExitStatus.OK)}){live}"
 
 
-def json_report(results: Sequence[Result], verdict: Verdict) -> bytes:
-    """The whole report on one line. Members are only ever added while `schema` stays 1."""
-    return dumps(
-        {
-            "schema": SCHEMA,
-            "ok": verdict.exit_status == ExitStatus.OK,
-            "exit_status": int(verdict.exit_status),
-            "root_cause": verdict.root_cause.id if verdict.root_cause else None,
-            "checks": [_as_dict(result) for result in results],
-        }
-    )
+def markdown(results: Sequence[Result], verdict: Verdict) -> str:
+    """The report to paste into a ticket: a table, then cause and remedy."""
+    lines = ["| check | status | what |", "|---|---|---|"]
+    for result in results:
+        said = "<br>".join([result.summary, *result.details])
+        lines.append(f"| `{result.id}` | {result.status} | {_cell(said)} |")
+    conclusion = _conclusion(results, verdict, Style(), ())
+    return "\n".join([*lines, "", *(f"{_cell(line)}  " for line in conclusion)]) + "\n"
 
 
-def _as_dict(result: Result) -> dict[str, Any]:
-    status = result.exit_status
-    return {**result._asdict(), "exit_status": None if status is None else int(status)}
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
 
 
 def workflow_commands(results: Sequence[Result], verdict: Verdict) -> str:
@@ -141,3 +194,10 @@ def _annotation(result: Result) -> str:
     for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
         text = text.replace(character, escape)
     return f"::error::{text}\n"
+
+
+def tame(text: str) -> str:
+    """Text of a server that no CI takes for a command: `##[` counts anywhere in a line, `::` at
+    its beginning, also after spaces."""
+    text = text.replace("##[", "# #[")
+    return f": :{text.lstrip()[2:]}" if text.lstrip().startswith("::") else text

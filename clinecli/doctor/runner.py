@@ -3,88 +3,101 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 from clinecli.chat.api_errors import one_line
-from clinecli.doctor.check import Check, Outcome, Result, failed
-from clinecli.doctor.context import Context
-from clinecli.errors import ClinecliError, ExitStatus
+from clinecli.config.keys import Key
+from clinecli.config.proxy import proxy_secrets
+from clinecli.config.secret import Redactor
+from clinecli.doctor.check import Check, Finding, Findings, Result, failed
+from clinecli.doctor.report import tame
+from clinecli.doctor.setup import Line, Setup
+from clinecli.errors import ClinecliError, InternalError, bug_place
 from clinecli.text import clean
 
 PROGRESS_SECONDS = 2.0
 
 
-def run_checks(
-    checks: Iterable[Check], context: Context, clock: Callable[[], float] = time.monotonic
-) -> list[Result]:
-    """The results of all checks, of those that were skipped as well."""
-    began = clock()
-    # What each check that is to be skipped, or has failed, goes back to.
-    blocked: dict[str, str] = {}
-    results = []
-    for check in checks:
-        blocker = next((blocked[need] for need in check.needs if need in blocked), None)
-        if blocker:
-            blocked[check.id] = blocker
-            outcome = Outcome("skip", f"needs {blocker}, which failed")
-            results.append(_result(check, outcome, context, 0.0, blocker))
-            continue
-        started = clock()
-        context.messages.start_progress(
-            f"checking {check.id}", after=max(0.0, PROGRESS_SECONDS - (started - began))
+class Run:
+    """One run of some checks, and what it finds out on the way."""
+
+    def __init__(self, setup: Setup, clock: Callable[[], float] = time.monotonic) -> None:
+        self._setup = setup
+        self._clock = clock
+        self._known = Findings()
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes out the key and the proxy's password, which a server may have quoted."""
+        key, line = self._known.get(Key), self._known.get(Line)
+        own = (key.secret,) if key else ()
+        return Redactor(own + (proxy_secrets(line.route.proxy) if line else ()))
+
+    def results(self, checks: Iterable[Check]) -> Iterator[Result]:
+        """The result of each check, of those that are skipped as well, the moment it is there."""
+        # What each check that is to be skipped, or has failed, goes back to.
+        blocked: dict[str, str] = {}
+        began = self._clock()
+        try:
+            for check in checks:
+                blocker = next((blocked[need] for need in check.needs if need in blocked), None)
+                if blocker:
+                    blocked[check.id] = blocker
+                    finding = Finding("skip", f"needs {blocker}, which failed")
+                    yield self._result(check, finding, 0.0, blocker)
+                    continue
+                started = self._clock()
+                after = max(0.0, PROGRESS_SECONDS - (started - began))
+                self._setup.messages.start_progress(f"checking {check.id}", after=after)
+                finding = _finding(check, self._setup, self._known)
+                self._setup.messages.stop_progress()
+                self._known = self._known.adding(finding.facts)
+                result = self._result(check, finding, self._clock() - started, None)
+                if result.has_failed:
+                    blocked[check.id] = check.id
+                yield result
+        finally:
+            self._setup.messages.stop_progress()
+            self._close()
+
+    def _result(
+        self, check: Check, finding: Finding, seconds: float, blocker: str | None
+    ) -> Result:
+        """The finding with everything that came from outside made harmless."""
+        redact = self.redactor
+
+        def tidy(text: str) -> str:
+            return tame(one_line(clean(redact(text)), 600))
+
+        has_failed = finding.status in {"fail", "error"}
+        return Result(
+            check.id,
+            check.title,
+            finding.status,
+            tidy(finding.summary),
+            tuple(tidy(detail) for detail in finding.details),
+            tidy(finding.remedy) or None,
+            blocker,
+            finding.error.status if finding.error and has_failed else None,
+            round(seconds * 1000, 1),
+            finding.error,
+            finding.facts,
         )
-        outcome = _outcome(check, context)
-        context.messages.stop_progress()
-        result = _result(check, outcome, context, clock() - started, None)
-        if result.has_failed:
-            blocked[check.id] = check.id
-        results.append(result)
-    return results
+
+    def _close(self) -> None:
+        from clinecli.doctor.client import Client
+
+        client = self._known.get(Client)
+        if client:
+            client.close()
 
 
-def _outcome(check: Check, context: Context) -> Outcome:
+def _finding(check: Check, setup: Setup, known: Findings) -> Finding:
     try:
-        return check.run(context)
+        return check.run(setup, known)
     except ClinecliError as error:
         return failed(error)
     except Exception as error:  # noqa: BLE001 - the other checks go on
-        return Outcome(
-            "error",
-            f"the check itself failed: {type(error).__name__}{_place(error)}",
-            remedy="this is a bug of clinecli: please report it",
-            exit_status=ExitStatus.INTERNAL,
-        )
-
-
-def _place(error: Exception) -> str:
-    """Where it happened. Not the message: it may quote what must stay secret."""
-    place = ""
-    trace = error.__traceback__
-    while trace:
-        file = Path(trace.tb_frame.f_code.co_filename)
-        if "clinecli" in file.parts:
-            place = f" in {file.name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-def _result(
-    check: Check, outcome: Outcome, context: Context, seconds: float, blocker: str | None
-) -> Result:
-    """The outcome with everything that came from outside made harmless: one line, no secret."""
-
-    def tidy(text: str) -> str:
-        return one_line(clean(context.redacted(text)), 600)
-
-    return Result(
-        check.id,
-        check.title,
-        outcome.status,
-        tidy(outcome.summary),
-        tuple(tidy(detail) for detail in outcome.details),
-        tidy(outcome.remedy) or None,
-        blocker,
-        outcome.exit_status,
-        round(seconds * 1000, 1),
-    )
+        message = f"the check itself failed: {type(error).__name__}{bug_place(error)}"
+        bug = InternalError(message, hint="this is a bug of clinecli: please report it")
+        return failed(bug)._replace(status="error")

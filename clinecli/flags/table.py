@@ -67,11 +67,8 @@ COMMANDS: dict[str, Command] = {
             "clinecli doctor --json net.dns net.tls",
         ),
         meanings={
-            "connect_timeout": {
-                "help": "Seconds for one step on the way to the API.",
-                "default": 3.0,
-            },
-            "timeout": {"help": "Seconds for all checks together.", "default": 15.0},
+            "idle_timeout": {"help": "Seconds between bytes of an answer."},
+            "timeout": {"help": "Seconds for all checks of the network together."},
             "retries": {"help": "Without effect: nothing is tried again.", "default": None},
             "verbose": {
                 "help": "Show requests and timings on stderr, and in the report the details and "

@@ -45,7 +45,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--max-cost", help="USD that one request may cost at most")
     parser.add_argument("--timeout", default="60", help="seconds to wait for the answer")
     parser.add_argument("--fail", action="store_true", help="let errors stop the commit")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)
 
 
 def commit_message(options: argparse.Namespace, diff: bytes) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clinecli.chat.api_errors import text_of
+from clinecli.chat.error_body import text_of
 from clinecli.jsontext import dumps
 from clinecli.mock.answers import (
     DONE_EVENT,

@@ -14,15 +14,15 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
-from clinecli.jsontext import InvalidJson
+from clinecli.jsontext import InvalidJson, json_spans, pruned, some_int
 
 # The lists of recommended models, and the tags that their entries get.
 _LISTS = {"recommended": "recommended", "free": "free", "clinePass": "cline-pass"}
 _PRICES = {"price_input_per_million": "prompt", "price_output_per_million": "completion"}
 _OURS = {"tags", *_PRICES}
 # OpenAI-compatible servers have no word of their own for it: Cline's and OpenRouter's, Groq's,
-# vLLM's.
-_CONTEXT = ("context_length", "context_window", "max_model_len")
+# vLLM's, Anthropic's and LiteLLM's.
+_CONTEXT = ("context_length", "context_window", "max_model_len", "max_input_tokens")
 _REASONING = {"reasoning", "include_reasoning", "reasoning_effort"}
 _LARGEST = 10**15
 
@@ -68,39 +68,26 @@ def _exact(spelling: str) -> Decimal | None:
         return None
 
 
-_DECODER = json.JSONDecoder(strict=False, parse_float=_exact)
-_CLOSING = {"[": "]", "{": "}"}
+_DECODER = json.JSONDecoder(strict=False, parse_float=_exact, parse_int=some_int)
 
 
 def json_items(text: str) -> Iterator[JsonItem]:
     """The items of an array or object in compact JSON. Raises `InvalidJson`, for a scalar too."""
-    closing = _CLOSING.get(text[:1])
-    position, end = 1, len(text) - 1
-    if not closing or text[end:] != closing:
-        raise InvalidJson("not an array or object")
-    while position < end:
-        start, name = position, ""
-        if closing == "}":
-            name, position = _decode(text, position)
-            if not isinstance(name, str) or text[position] != ":":
-                raise InvalidJson("not a member of an object")
-            position += 1
-        value_start = position
-        value, position = _decode(text, position)
-        yield JsonItem(name, value, text[value_start:position], text[start:position])
-        if position != end and text[position] != ",":
-            raise InvalidJson("no comma between items")
-        position += 1
+    after = 1
+    for name, start, end in json_spans(text):
+        # An item begins where the one before ended, after a comma.
+        yield JsonItem(name, _decoded(text[start:end]), text[start:end], text[after:end])
+        after = end + 1
 
 
-def _decode(text: str, position: int) -> tuple[Any, int]:
+def _decoded(text: str) -> Any:
     try:
-        value, after = _DECODER.raw_decode(text, position)
+        try:
+            return _DECODER.decode(text)
+        except RecursionError:
+            return _DECODER.decode(pruned(text))
     except (ValueError, RecursionError):
         raise InvalidJson("not valid JSON") from None
-    if after >= len(text):
-        raise InvalidJson("cut off")
-    return value, after
 
 
 def merge(models: bytes, recommended: bytes = b"{}") -> list[Model]:

@@ -11,7 +11,7 @@ from typing import Any
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
 from clinecli.options.models import ModelsOptions
-from clinecli.text import sanitize
+from clinecli.text import escape_json, sanitize, utf8
 
 
 def _has_words(model: Model, words: Iterable[str]) -> bool:
@@ -159,10 +159,6 @@ def _cut(text: str, width: int) -> str:
     return f"{kept}…"
 
 
-# Controls that JSON leaves alone in strings but a terminal obeys, and bidirectional overrides.
-_OBEYED = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
 def terminal_json(text: str) -> str:
     """The same JSON, with escapes for what a terminal would obey instead of show."""
-    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return escape_json(utf8(text)).decode()

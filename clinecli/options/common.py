@@ -62,6 +62,28 @@ class NetworkOptions(NamedTuple):
             config=True,
         ),
     ] = None
+    cert: Annotated[
+        Text,
+        Flag(
+            _NETWORK,
+            "Client certificate (PEM), for servers that want one.",
+            kind=Kind.FILE,
+            config=True,
+        ),
+    ] = None
+    cert_key: Annotated[
+        Text,
+        Flag(_NETWORK, "Its private key, if it is in another file.", kind=Kind.FILE, config=True),
+    ] = None
+    profile: Annotated[
+        Text,
+        Flag(
+            _NETWORK,
+            "Profile of the config file: a base URL and its key.",
+            "NAME",
+            env="CLINE_PROFILE",
+        ),
+    ] = None
     connect_timeout: Annotated[
         float | None,
         Flag(_NETWORK, "Seconds to connect.", "S", above=0, config=True, default=10.0),

@@ -23,6 +23,7 @@ CHECKS = {
     "api.model": "the model in the catalogue",
     "message": "the request of --request",
     "api.chat": "the endpoint that answers, with --live for real",
+    "api.body": "a large request, with --live",
 }
 
 
@@ -43,11 +44,52 @@ class DoctorOptions(NamedTuple):
     model: Annotated[Text, MODEL] = None
     json: Annotated[bool, Flag(Group.OUTPUT, "Print the report as JSON.", short="j")] = False
     live: Annotated[
-        bool, Flag(Group.INSPECT, "Also send one real request; costs a few tokens.")
+        bool,
+        Flag(Group.INSPECT, "Also ask for real, without and with streaming; costs a few tokens."),
     ] = False
     request: Annotated[
         Text,
         Flag(Group.INPUT, "Also check this request body.", "FILE|-", kind=Kind.FILE),
     ] = None
     strict: Annotated[bool, Flag(Group.OUTPUT, "Warnings end with status 1.")] = False
+    markdown: Annotated[
+        bool, Flag(Group.OUTPUT, "Print the report as Markdown, to paste into a ticket.")
+    ] = False
+    bundle: Annotated[
+        Text,
+        Flag(
+            Group.OUTPUT,
+            "Also write the report as text and JSON, without secrets, to FILE.",
+            kind=Kind.FILE,
+        ),
+    ] = None
+    save_chain: Annotated[
+        Text,
+        Flag(
+            Group.OUTPUT,
+            "Write the certificates that the server sends to FILE (PEM).",
+            kind=Kind.FILE,
+        ),
+    ] = None
+    wait: Annotated[
+        float | None,
+        Flag(
+            Group.INSPECT, "Check again until nothing fails, for S seconds at most.", "S", above=0
+        ),
+    ] = None
+    watch: Annotated[
+        float | None,
+        Flag(Group.INSPECT, "Check every S seconds, and print a line for each run.", "S", above=0),
+    ] = None
+    # As `--count`; tuples have a method of that name.
+    count: Annotated[int | None, Flag(Group.INSPECT, "End --watch after N runs.", minimum=1)] = None  # type: ignore[assignment]
+    baseline: Annotated[
+        Text,
+        Flag(
+            Group.INPUT,
+            "Say what became slower than in this report (of --json).",
+            kind=Kind.FILE,
+        ),
+    ] = None
+    schema: Annotated[bool, Flag(Group.OUTPUT, "Print the JSON schema of --json and exit.")] = False
     list: Annotated[bool, Flag(Group.OUTPUT, "List the checks and exit.")] = False

@@ -13,7 +13,7 @@ from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, Code, ConnectionFailed
 from clinecli.transport.deadline import Deadline
 from clinecli.transport.dial import Dialled, dial
-from clinecli.transport.route import Route
+from clinecli.transport.route import Route, Stage
 
 if TYPE_CHECKING:
     import ssl
@@ -90,24 +90,31 @@ class Transport:
         self._ca_file = settings.ca_file
         self._environ = environ
         self._lock = threading.Lock()
-        self._context: ssl.SSLContext | ClinecliError | None = None
+        self._certificate = (settings.cert, settings.cert_key)
+        self._contexts: dict[bool, ssl.SSLContext | ClinecliError] = {}
 
-    def trust(self) -> ssl.SSLContext | None:
-        """The TLS settings, None where no stage needs any. Raises `TlsError`, `ConfigError`.
+    def trust(self, stage: Stage = Stage.TLS) -> ssl.SSLContext | None:
+        """The TLS settings of a stage, None where no stage needs any. Raises `TlsError`,
+        `ConfigError`.
 
         They are loaded once, by whoever comes first: a connection may be on its way meanwhile.
+        The client certificate is for the API, and not for a proxy.
         """
         if not self.route.needs_trust:
             return None
+        is_known = bool(self._certificate[0]) and stage is not Stage.PROXY_TLS
         with self._lock:
-            if self._context is None:
-                from clinecli.transport.tls import trust
+            if is_known not in self._contexts:
+                from clinecli.transport.tls import identify, trust
 
                 try:
-                    self._context = trust(self._ca_file, self._environ)
+                    context = trust(self._ca_file, self._environ)
+                    if is_known:
+                        identify(context, *self._certificate)
+                    self._contexts[is_known] = context
                 except ClinecliError as error:
-                    self._context = error
-            found = self._context
+                    self._contexts[is_known] = error
+            found = self._contexts[is_known]
         if isinstance(found, ClinecliError):
             raise found
         return found
@@ -119,10 +126,10 @@ class Transport:
     def connect_early(self, deadline: Deadline) -> EarlyConnection:
         """Begin to connect, while the caller imports what it needs next.
 
-        The CAs of --ca-file are loaded before, since nothing is connected to for a bad one; others
-        meanwhile. Raises `ConfigError`.
+        The CAs of --ca-file and a client certificate are loaded before, since nothing is connected
+        to for a bad one; other CAs meanwhile. Raises `ConfigError`.
         """
-        if self._ca_file:
+        if self._ca_file or self._certificate[0]:
             self.trust()
         return EarlyConnection(lambda: self.dial(deadline))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.request import ChatRequest
 from clinecli.config.proxy import CONFIG_PROXY
 from clinecli.config.settings import Settings
 from clinecli.transport.route import Route
@@ -24,6 +24,8 @@ def curl_command(request: ChatRequest, settings: Settings, route: Route, *, stre
     words += ["--connect-timeout", f"{settings.connect_timeout:g}"]
     words += ["--max-time", f"{settings.timeout:g}"]
     words += ["--cacert", settings.ca_file] if settings.ca_file else []
+    words += ["--cert", settings.cert] if settings.cert else []
+    words += ["--key", settings.cert_key] if settings.cert_key else []
     # curl reads the variables by itself; an empty --proxy outranks them.
     if settings.proxy is not None or (route.proxy and route.proxy.source == CONFIG_PROXY):
         words += ["--proxy", str(route.proxy or "")]

@@ -62,7 +62,7 @@ class Dialled(NamedTuple):
 
 def dial(
     route: Route,
-    trust: Callable[[], ssl.SSLContext | None],
+    trust: Callable[[Stage], ssl.SSLContext | None],
     deadline: Deadline,
     connect_timeout: float,
 ) -> Dialled:
@@ -70,6 +70,30 @@ def dial(
 
     Resolving and connecting share `connect_timeout` seconds; every later stage has as many.
     """
+    dialled = reach(route, trust, deadline, connect_timeout)
+    if not route.is_encrypted:
+        return dialled
+    try:
+        begun = time.monotonic()
+        limit = deadline.within(connect_timeout)
+        current, tls = handshake(
+            dialled.socket, trust(Stage.TLS), route.origin.host, limit, Stage.TLS
+        )
+        timings = dialled.timings._replace(tls=time.monotonic() - begun)
+    except BaseException:
+        dialled.socket.close()
+        raise
+    return Dialled(current, dialled.address, timings, tls)
+
+
+def reach(
+    route: Route,
+    trust: Callable[[Stage], ssl.SSLContext | None],
+    deadline: Deadline,
+    connect_timeout: float,
+) -> Dialled:
+    """A connection on which the API's own TLS, or plain HTTP, is to begin. Raises
+    `ClinecliError`."""
     started = time.monotonic()
     limit = deadline.within(connect_timeout)
     addresses = resolve(route.hop, limit)
@@ -79,42 +103,43 @@ def dial(
     plain, address = connect(route.hop, addresses, limit)
     connected = time.monotonic()
     timings = Timings(resolve=resolved - started, connect=connected - resolved)
-    return _secure(route, Dialled(plain, address, timings), trust, deadline, connect_timeout)
+    return _through_proxy(route, Dialled(plain, address, timings), trust, deadline, connect_timeout)
 
 
-def _secure(
+def _through_proxy(
     route: Route,
     dialled: Dialled,
-    trust: Callable[[], ssl.SSLContext | None],
+    trust: Callable[[Stage], ssl.SSLContext | None],
     deadline: Deadline,
     connect_timeout: float,
 ) -> Dialled:
-    """TLS and tunnel on a connection to the first hop, as far as the route has them.
-
-    The socket is closed when that fails. Raises `ClinecliError`.
-    """
-    current, address, timings, tls = dialled
+    """TLS with the proxy and the tunnel, as far as the route has them, on a connection to the
+    first hop. The socket is closed when that fails. Raises `ClinecliError`."""
+    current, address, timings, _ = dialled
     try:
         if route.proxy and route.proxy.scheme == "https":
             begun = time.monotonic()
             limit = deadline.within(connect_timeout)
-            current, _ = handshake(current, trust(), route.proxy.host, limit, Stage.PROXY_TLS)
+            current, _ = handshake(
+                current, trust(Stage.PROXY_TLS), route.proxy.host, limit, Stage.PROXY_TLS
+            )
             timings = timings._replace(proxy_tls=time.monotonic() - begun)
-        if route.is_tunnelled:
-            from clinecli.transport.tunnel import open_tunnel
-
-            begun = time.monotonic()
-            open_tunnel(current, route, deadline.within(connect_timeout))
-            timings = timings._replace(tunnel=time.monotonic() - begun)
-        if route.is_encrypted:
+        if route.proxy and route.is_tunnelled:
             begun = time.monotonic()
             limit = deadline.within(connect_timeout)
-            current, tls = handshake(current, trust(), route.origin.host, limit, Stage.TLS)
-            timings = timings._replace(tls=time.monotonic() - begun)
+            if route.proxy.is_socks:
+                from clinecli.transport.socks import open_socks
+
+                open_socks(current, route, limit)
+            else:
+                from clinecli.transport.tunnel import open_tunnel
+
+                open_tunnel(current, route, limit)
+            timings = timings._replace(tunnel=time.monotonic() - begun)
     except BaseException:
         current.close()
         raise
-    return Dialled(current, address, timings, tls)
+    return Dialled(current, address, timings)
 
 
 def resolve(hop: Hop, limit: Deadline) -> list[str]:
@@ -174,21 +199,27 @@ def refuse_far_hosts(route: Route, addresses: list[str]) -> None:
 
 
 def connect(hop: Hop, addresses: list[str], limit: Deadline) -> tuple[socket.socket, str]:
-    """A TCP connection to the first address that accepts, and that address.
+    """A TCP connection to an address that accepts, and that address.
 
-    Each address gets its share of the time, so that a dead IPv6 route leaves some for IPv4.
-    Raises `ConnectionFailed` with code `refused`, `unreachable` or `connect_timeout`.
+    Several race, each with a head start of a quarter of a second and the families in turn ("happy
+    eyeballs", RFC 8305): a dead IPv6 route costs no more than that. Raises `ConnectionFailed` with
+    code `refused`, `unreachable` or `connect_timeout`.
     """
-    failed: Exception = OSError()
-    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-        share = max(limit.remaining() / left, 0.001)
-        try:
-            return _connected(address, hop.port, share), address
-        except OSError as error:
-            failed = error
-    from clinecli.transport.failures import failure
+    try:
+        if not addresses:
+            raise OSError
+        if len(addresses) == 1:
+            address = addresses[0]
+            connected = _connected(address, hop.port, max(limit.remaining(), 0.001))
+        else:
+            from clinecli.transport.race import race
 
-    raise failure(Stage.CONNECT, failed, hop=hop, seconds=limit.seconds) from None
+            connected, address = race(addresses, hop.port, limit)
+    except OSError as error:
+        from clinecli.transport.failures import failure
+
+        raise failure(Stage.CONNECT, error, hop=hop, seconds=limit.seconds) from None
+    return connected, address
 
 
 def _connected(address: str, port: int, seconds: float) -> socket.socket:

@@ -50,6 +50,33 @@ _VERIFY: dict[int, tuple[Code, str, str | None]] = {
 }
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 
+_UPDATE = "the server's operator must allow TLS 1.2 or 1.3; a proxy that inspects TLS may be old"
+_VERSION = (Code.TLS_VERSION, "speaks no version of TLS from 1.2 on", _UPDATE)
+_CIPHER = (
+    Code.TLS_CIPHER,
+    "shares no cipher with this machine, or refuses the host name",
+    "check the host name; else the server's operator must allow current ciphers",
+)
+_WEAK = (
+    Code.TLS_WEAK,
+    "uses a key or signature that this machine's OpenSSL takes for too weak",
+    "the server's operator must use a key of 2048 bits or more, and SHA-256",
+)
+# OpenSSL's reasons for a handshake that the two sides cannot agree on.
+_UNSUITED: dict[str, tuple[Code, str, str]] = {
+    "UNSUPPORTED_PROTOCOL": _VERSION,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _VERSION,
+    "NO_PROTOCOLS_AVAILABLE": _VERSION,
+    "NO_SHARED_CIPHER": _CIPHER,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _CIPHER,
+    "WRONG_CIPHER_RETURNED": _CIPHER,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _CIPHER,
+    "DH_KEY_TOO_SMALL": _WEAK,
+    "EE_KEY_TOO_SMALL": _WEAK,
+    "CA_KEY_TOO_SMALL": _WEAK,
+    "CA_MD_TOO_WEAK": _WEAK,
+}
+
 
 class _Case(NamedTuple):
     """One failure: the exception, at which hop or TLS host, and the seconds it had.
@@ -240,8 +267,11 @@ def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
         return TlsError(
             f"{host} asks for a client certificate, which clinecli does not have",
             code=Code.CLIENT_CERTIFICATE,
-            hint="check the base URL: the API itself asks for none",
+            hint="pass the one that you were given (--cert, --cert-key), or check the base URL",
         )
+    if reason in _UNSUITED:
+        code, what, hint = _UNSUITED[reason]
+        return TlsError(f"{host} {what} ({reason})", code=code, hint=hint)
     if isinstance(error, ssl.SSLError) and reason and "EOF" not in reason:
         return TlsError(f"the TLS handshake with {host} failed: {reason}", code=Code.HANDSHAKE)
     return TlsError(

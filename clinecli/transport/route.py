@@ -52,8 +52,8 @@ class Route(NamedTuple):
 
     @property
     def is_tunnelled(self) -> bool:
-        """Whether the proxy opens a tunnel; to plain http it passes requests on."""
-        return self.proxy is not None and self.is_encrypted
+        """Whether the proxy opens a tunnel. Plain http is passed on by all but SOCKS proxies."""
+        return self.proxy is not None and (self.is_encrypted or self.proxy.is_socks)
 
     @property
     def needs_trust(self) -> bool:

@@ -54,6 +54,27 @@ def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
     return _private_trust(certifi.where(), None, "certifi")
 
 
+def identify(context: ssl.SSLContext, cert: str | None, key: str | None) -> None:
+    """Have a client certificate shown to servers that ask for one. Raises `ConfigError`."""
+    hint = "name PEM files: --cert FILE, and --cert-key FILE if the key is apart"
+    try:
+        # Else OpenSSL asks on the terminal for the passphrase of a key that is encrypted.
+        context.load_cert_chain(cert or "", key, password="")
+        return
+    except FileNotFoundError:
+        paths = [path for path in (cert, key) if path and not Path(path).exists()]
+        reason = f"does not exist: {', '.join(paths)}"
+    except ssl.SSLError as error:
+        reasons = {"KEY_VALUES_MISMATCH": "does not belong to its key"}
+        unusable = "cannot be used: no PEM of certificate and key, or an encrypted key"
+        reason = reasons.get(error.reason or "", unusable)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    raise ConfigError(
+        f"the client certificate (--cert) {reason}", code=Code.CLIENT_CERTIFICATE, hint=hint
+    )
+
+
 def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.SSLContext:
     # Not create_default_context: from Python 3.13 on it refuses CA certificates without an
     # Authority Key Identifier (verify code 85), which the system's own store accepts.

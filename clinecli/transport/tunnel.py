@@ -31,6 +31,9 @@ _ANSWERS: dict[int, tuple[Code, str, str | None]] = {
     504: (Code.PROXY_504, "refused the connection", None),
 }
 
+# Headers in which proxies say who they are and what is wrong.
+_TELLING = ("x-squid-error", "x-error", "via")
+
 
 def open_tunnel(socket: Socket, route: Route, limit: Deadline) -> None:
     """Have the proxy connect to the API's host. Raises `ConnectionFailed`.
@@ -80,11 +83,42 @@ def _refusal(route: Route, answer: h11.Response) -> ClinecliError:
     status = answer.status_code
     code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", None))
     redact = Redactor(proxy_secrets(route.proxy))
-    reason = one_line(redact(answer.reason.decode("utf-8", "replace")))
+
+    def text(value: bytes) -> str:
+        return one_line(redact(value.decode("utf-8", "replace")), 200)
+
+    headers = {name.decode("ascii", "replace"): text(value) for name, value in answer.headers}
+    if status == 407:
+        offered = [value for name, value in answer.headers if name == b"proxy-authenticate"]
+        what, hint = _wants_login(route, [text(value).split(" ")[0] for value in offered])
+    told = "".join(f"; {name}: {headers[name]}" for name in _TELLING if name in headers)
     return ConnectionFailed(
-        f"{route.hop.name} {what}: {f'{status} {reason}'.strip()}",
+        f"{route.hop.name} {what}: {f'{status} {text(answer.reason)}'.strip()}{told}",
         code=code,
         hint=hint,
         http_status=status,
         retry=Retry.NEVER if status < 500 else None,
     )
+
+
+def _wants_login(route: Route, offered: list[str]) -> tuple[str, str]:
+    """What a proxy that answers 407 is called, and what to do about it."""
+    schemes = ", ".join(dict.fromkeys(filter(None, offered)))
+    if offered and not any(scheme.lower() == "basic" for scheme in offered):
+        return (
+            f"asks for a login by {schemes}, which clinecli does not speak",
+            (
+                "run a local proxy that logs in for you (px, cntlm) and use that one, or ask the "
+                "proxy's operator for Basic"
+            ),
+        )
+    proxy = route.proxy
+    if proxy and proxy.username is not None:
+        return (
+            f"refuses the credentials that {proxy.source} gives",
+            (
+                f"correct {proxy.source}: http://USER:PASSWORD@HOST:PORT, special characters "
+                "percent-encoded"
+            ),
+        )
+    return _ANSWERS[407][1], _CREDENTIALS_HINT

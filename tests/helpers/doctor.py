@@ -8,27 +8,27 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 
 from clinecli.cli import parse
-from clinecli.doctor import examine
 from clinecli.doctor.check import Result, select, verdict
 from clinecli.doctor.checks import CHECKS
-from clinecli.doctor.context import Context
-from clinecli.doctor.report import json_report
+from clinecli.doctor.document import report as json_report
+from clinecli.doctor.runner import Run
+from clinecli.doctor.setup import Setup, gather
 from clinecli.errors import ExitStatus
 from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.stdio import Messages
 from tests.helpers.env import KEY
+from tests.helpers.env import ROOT as REPOSITORY
 from tests.helpers.process import CLI, no_traceback
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer
 from tests.helpers.tls import TlsServer
 
-SCHEMA = Path(__file__).parent / "data" / "doctor_report.schema.json"
+SCHEMA = REPOSITORY / "clinecli" / "doctor" / "report.schema.json"
 ROOT = "/api/v1"
 MODEL = "anthropic/claude-sonnet-4-6"
 NOT_FOUND = response(b'{"error":{"code":404,"message":"no such endpoint"}}', status="404 Not Found")
@@ -95,11 +95,14 @@ def diagnose(env: dict[str, str], *arguments: str, stdin: bytes = b"") -> Report
     invocation = parse(["doctor", "--json", *arguments])
     assert invocation
     options: DoctorOptions = invocation.options
-    context = Context(options, env, Messages(quiet=True))
-    context.__dict__["stdin"] = stdin
-    results = examine(select(CHECKS, options.checks or []), context)
+    messages = Messages(quiet=True)
+    text = stdin.decode() if options.request == "-" else gather(options, messages)
+    setup = Setup(options, env, messages, text)
+    run = Run(setup)
+    results = [*run.results(select(CHECKS, options.checks or []))]
     found = verdict(results, strict=options.strict)
-    return Report(json_report(results, found), found.exit_status)
+    document = json_report(results, found, options, setup.now(), redact=run.redactor)
+    return Report(document, found.exit_status)
 
 
 def broken(
@@ -185,11 +188,9 @@ def targets(server: RawServer) -> list[str]:
     return [b" ".join(head.split(b" ")[:2]).decode() for head, _ in server.requests]
 
 
-def context(**attributes: Any) -> Context:
-    made = Context(DoctorOptions(), {}, Messages(quiet=True))
-    for name, value in attributes.items():
-        setattr(made, name, value)
-    return made
+def a_setup() -> Setup:
+    """Nobody's set-up."""
+    return Setup(DoctorOptions(), {}, Messages(quiet=True))
 
 
 def result(name: str, status: Any = "ok", exit_status: ExitStatus | None = None) -> Result:

@@ -20,8 +20,8 @@ PASSWORD = "p@ss:wörd/1"
 ESCAPED = "p%40ss%3Aw%C3%B6rd%2F1"
 # Settings that name no proxy we can use, and a word of the complaint.
 UNUSABLE = {
-    "socks": ("socks://127.0.0.1:1080", b"speaks socks"),
-    "socks5 with credentials": ("socks5://user:secret-1@127.0.0.1:1080", b"speaks socks5"),
+    "socks4": ("socks4://127.0.0.1:1080", b"speaks socks4"),
+    "socks4a with credentials": ("socks4a://user:secret-1@127.0.0.1:1080", b"speaks socks4a"),
     "not a port": ("http://user:secret-1@127.0.0.1:abc", b"malformed"),
     "port 0": ("http://user:secret-1@127.0.0.1:0", b"malformed"),
     "port too large": ("http://127.0.0.1:99999", b"malformed"),
@@ -71,6 +71,64 @@ class ForwardProxy(TcpServer):
             with socket.create_connection(target) as upstream:
                 connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 _relay(connection, upstream)
+
+
+class SocksProxy(TcpServer):
+    """A SOCKS5 proxy that records whom it was asked for (`targets`), or answers `reply`.
+
+    With `login` (`user:password`) it wants that. With `upstream`, every tunnel leads to that local
+    port.
+    """
+
+    def __init__(
+        self, *, login: str | None = None, upstream: int | None = None, reply: int = 0
+    ) -> None:
+        super().__init__(self._proxy)
+        self._login = login
+        self._upstream = upstream
+        self._reply = reply
+        self.targets: list[tuple[str, int]] = []
+
+    def url(self, scheme: str = "socks5h", login: str = "") -> str:
+        """Its URL."""
+        return f"{scheme}://{f'{login}@' if login else ''}127.0.0.1:{self.port}"
+
+    def _proxy(self, connection: socket.socket) -> None:
+        methods = _exactly(connection, _exactly(connection, 2)[1])
+        wanted = 2 if self._login else 0
+        connection.sendall(bytes([5, wanted if wanted in methods else 255]))
+        if wanted not in methods or (self._login and not self._logs_in(connection)):
+            return
+        kind = _exactly(connection, 4)[3]
+        if kind == 3:
+            host = _exactly(connection, _exactly(connection, 1)[0]).decode()
+        else:
+            family = socket.AF_INET if kind == 1 else socket.AF_INET6
+            host = socket.inet_ntop(family, _exactly(connection, 4 if kind == 1 else 16))
+        port = int.from_bytes(_exactly(connection, 2), "big")
+        self.targets.append((host, port))
+        connection.sendall(bytes([5, self._reply, 0, 1, 0, 0, 0, 0, 0, 0]))
+        if self._reply:
+            return
+        with socket.create_connection(("127.0.0.1", self._upstream or port)) as upstream:
+            _relay(connection, upstream)
+
+    def _logs_in(self, connection: socket.socket) -> bool:
+        user = _exactly(connection, _exactly(connection, 2)[1]).decode()
+        password = _exactly(connection, _exactly(connection, 1)[0]).decode()
+        is_right = f"{user}:{password}" == self._login
+        connection.sendall(bytes([1, 0 if is_right else 1]))
+        return is_right
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        if not piece:
+            raise ConnectionResetError
+        data += piece
+    return data
 
 
 def _relay(client: socket.socket, upstream: socket.socket) -> None:

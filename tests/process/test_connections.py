@@ -30,6 +30,7 @@ threading.Thread.start = snapshot
 LATER = {
     "base64",
     "clinecli.chat.codec",
+    "clinecli.chat.reply",
     "clinecli.transport.exchange",
     "clinecli.transport.failures",
     "dataclasses",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from clinecli.mock import mock_server
 from clinecli.options.mock import MockOptions
 from tests.helpers.doctor import api, diagnose, reported
 from tests.helpers.env import KEY
-from tests.helpers.process import CLI, altered_cli, failure, no_traceback, run
+from tests.helpers.process import CLI, altered_cli, failure, no_traceback, run, started
 from tests.helpers.replies import response
 from tests.helpers.servers import TcpServer, refusing, stall
 from tests.helpers.terminal import Terminal, run_on_terminal
@@ -76,8 +79,9 @@ def test_help_names_every_flag(env: dict[str, str]) -> None:
     for flag in ("--json", "--live", "--request", "--strict", "--list", "--verbose", "--timeout"):
         assert flag in text
     text = " ".join(text.split())
-    assert re.search(r"--connect-timeout S [^\[]*\[default: 3\]", text)
-    assert re.search(r" --timeout S [^\[]*\[default: 15\]", text)
+    # As long as `ask` waits.
+    assert re.search(r"--connect-timeout S [^\[]*\[default: 10\]", text)
+    assert re.search(r" --timeout S [^\[]*\[default: 600\]", text)
 
 
 # The text report
@@ -93,6 +97,7 @@ def masked(done: subprocess.CompletedProcess[bytes], env: dict[str, str]) -> lis
         (r"(?<=[( ])\d+ ms", "N ms"),
         (r" \(N ms\)", ""),
         (r"clinecli [\d.]+, .*", "clinecli VERSION"),
+        (r"SHA-256 [0-9a-f]{8}(?=\.)", "SHA-256 DIGEST"),
     ):
         text = re.sub(pattern, placeholder, text)
     return text.splitlines()
@@ -101,24 +106,19 @@ def masked(done: subprocess.CompletedProcess[bytes], env: dict[str, str]) -> lis
 DEAD = """\
 ✓ runtime     clinecli VERSION
 ✓ config      http://127.0.0.1:PORT/api/v1, model anthropic/claude-sonnet-4-6
-✓ key         from CLINE_API_KEY, 24 characters, ending in cdef
+✓ key         from CLINE_API_KEY, 24 characters, SHA-256 c871f067…
 ✓ env.proxy   a direct connection: no proxy is set
 – env.ca      not used: no https:// is involved
 ✓ net.dns     127.0.0.1 is an address and needs no DNS
 ✗ net.tcp     127.0.0.1:PORT refused the connection
               tried 127.0.0.1 on port PORT
-              → check host and port; is the server running?
-– net.proxy   needs net.tcp, which failed
-– net.tls     needs net.tcp, which failed
-– api.http    needs net.tcp, which failed
-– api.clock   needs net.tcp, which failed
-– api.auth    needs net.tcp, which failed
-– api.credit  needs net.tcp, which failed
-– api.model   needs net.tcp, which failed
 – message     no request is given (--request FILE)
-– api.chat    needs net.tcp, which failed
+– not checked, for want of net.tcp: net.proxy, net.tls, api.http, api.clock, api.auth, \
+api.credit, api.model, api.chat, api.body
 
-root cause: net.tcp: 127.0.0.1:PORT refused the connection (exit status 7, connection)"""
+root cause: net.tcp: 127.0.0.1:PORT refused the connection
+→ check host and port; is the server running?
+exit status 7 (connection)"""
 
 
 def test_a_failure_in_text(dead: dict[str, str]) -> None:
@@ -131,7 +131,7 @@ def test_a_failure_in_text(dead: dict[str, str]) -> None:
 HEALTHY = """\
 ok   runtime     clinecli VERSION
 ok   config      http://127.0.0.1:PORT/api/v1, model anthropic/claude-sonnet-4-6
-warn key         from CLINE_API_KEY, 16 characters, ending in cdef; it is an account token \
+warn key         from CLINE_API_KEY, 16 characters, SHA-256 DIGEST...; it is an account token \
 (workos:), which expires
                  -> create an API key at https://app.cline.bot, Settings > API Keys
 ok   env.proxy   a direct connection: no proxy is set
@@ -147,8 +147,9 @@ ok   api.credit  the balance of the account is $12.50
 ok   api.model   anthropic/claude-sonnet-4-6 is one of 13 models
 skip message     no request is given (--request FILE)
 ok   api.chat    refuses a request without a message, as it should; --live sends a real one
+skip api.body    a large request is sent with --live alone
 
-no check failed, 1 warning (exit status 0); --live also sends a real request"""
+no check failed, 1 warning (exit status 0); --live also asks for real"""
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LANG": "de_DE.ISO-8859-1"}], ids=str)
@@ -190,8 +191,8 @@ def test_strict(env: dict[str, str]) -> None:
     env |= {"CLINE_API_KEY": "workos:789abcdef", "LC_ALL": "C"}
     done = run(["doctor", "key", "--strict"], env)
     assert done.returncode == 1
-    last = done.stdout.decode().splitlines()[-1]
-    assert last.startswith("root cause: key: from CLINE_API_KEY")
+    *_, cause, last = done.stdout.decode().splitlines()
+    assert cause.startswith("root cause: key: from CLINE_API_KEY")
     assert last.endswith("exit status 1: a warning counts as a failure (--strict)")
     report = reported(env, "key", "--strict")
     assert (report.root_cause, report.status) == ("key", 1)
@@ -247,7 +248,8 @@ def test_a_server_cannot_drive_the_terminal(env: dict[str, str]) -> None:
 def test_progress_after_two_seconds(env: dict[str, str], tmp_path: Path) -> None:
     with TcpServer(stall) as server:
         env |= {"CLINE_API_BASE_URL": f"http://{server.address}", "TERM": "xterm"}
-        with Terminal([*CLI, "doctor"], env, streams=[2]) as terminal:
+        command = [*CLI, "doctor", "--timeout", "4"]
+        with Terminal(command, env, streams=[2]) as terminal:
             terminal.read_until(b"checking api.http")
             _, text, piped = terminal.finish()
     assert terminal.process.returncode == 10
@@ -260,15 +262,52 @@ def test_no_progress_without_a_terminal(dead: dict[str, str]) -> None:
     assert run(["doctor"], dead).stderr == b""
 
 
+def mute() -> tuple[threading.Event, Callable[[socket.socket], None]]:
+    """A server that hears a request and says nothing; the event tells that it has heard one."""
+    asked = threading.Event()
+
+    def handle(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            asked.set()
+
+    return asked, handle
+
+
 def test_ctrl_c(env: dict[str, str]) -> None:
-    with TcpServer(stall) as server:
+    asked, handle = mute()
+    with TcpServer(handle) as server:
         env["CLINE_API_BASE_URL"] = f"http://{server.address}"
         with subprocess.Popen([*CLI, "doctor"], env=env, stdout=subprocess.PIPE) as process:
-            server.connected.wait()
+            asked.wait()
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate()
     assert process.returncode == -signal.SIGINT
-    assert output == b""
+    last = output.decode().splitlines()[-1]
+    assert "net.tcp" in output.decode()
+    assert last == "interrupted while checking api.http"
+
+
+def test_a_line_is_printed_when_its_check_ends(env: dict[str, str]) -> None:
+    with TcpServer(stall) as server:
+        env["CLINE_API_BASE_URL"] = f"http://{server.address}"
+        with started([*CLI, "doctor"], env) as process:
+            assert process.stdout
+            lines = iter(process.stdout.readline, b"")
+            assert any(b" net.tcp " in line for line in lines)
+            assert process.poll() is None
+
+
+def test_ctrl_c_with_json(env: dict[str, str]) -> None:
+    asked, handle = mute()
+    with TcpServer(handle) as server:
+        env["CLINE_API_BASE_URL"] = f"http://{server.address}"
+        with started([*CLI, "doctor", "--json"], env) as process:
+            asked.wait()
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate()
+    document = json.loads(output)
+    assert document["interrupted_at"] == "api.http"
+    assert document["checks"][-1]["id"] == "net.tls"
 
 
 # GitHub Actions
@@ -323,9 +362,14 @@ def key_report(env: dict[str, str], *flags: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("key", "said"),
-    [("short-key-12", "12 characters"), ("longer-key-13", "13 characters, ending in y-13")],
+    [
+        ("short-key-12345", "15 characters"),
+        ("longer-key-12345", "16 characters, SHA-256 75135989…"),
+    ],
 )
-def test_of_a_key_only_its_end_is_shown(key: str, said: str, env: dict[str, str]) -> None:
+def test_which_key_it_is_without_a_character_of_it(
+    key: str, said: str, env: dict[str, str]
+) -> None:
     env["CLINE_API_KEY"] = key
     status, text = key_report(env)
     assert (status, text.splitlines()[0]) == ("ok", f"from CLINE_API_KEY, {said}")
@@ -407,6 +451,33 @@ def test_a_key_command_does_not_run_for_a_comparison(tmp_path: Path, env: dict[s
     assert "not run: key_command" in text
 
 
+def token(expiry: float) -> str:
+    import base64
+
+    parts = [b'{"alg":"none"}', json.dumps({"exp": expiry}).encode(), b"signature"]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+DOUBTFUL_KEYS = {
+    "another provider's": ("sk-ant-0123456789abcdef", "a key of Anthropic"),
+    "an expired token": (token(1_577_836_800), "expired on 2020-01-01 00:00 UTC"),
+    "an expired account token": (f"workos:{token(1_577_836_800)}", "expired on 2020-01-01"),
+}
+
+
+@pytest.mark.parametrize(("key", "said"), DOUBTFUL_KEYS.values(), ids=DOUBTFUL_KEYS)
+def test_a_key_that_is_unlikely(key: str, said: str, env: dict[str, str]) -> None:
+    env["CLINE_API_KEY"] = key
+    status, text = key_report(env)
+    assert (status, said in text) == ("warn", True), text
+    assert key not in text
+
+
+def test_a_key_of_another_provider_at_that_provider(env: dict[str, str]) -> None:
+    env["CLINE_API_KEY"] = "sk-ant-0123456789abcdef"
+    assert key_report(env, "--base-url", "https://api.anthropic.com/v1")[0] == "ok"
+
+
 def test_a_key_file_that_is_a_pipe_is_read_once(env: dict[str, str]) -> None:
     command = f"{' '.join(CLI)} doctor key --json --key-file <(echo {KEY})"
     done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, check=False)
@@ -426,7 +497,7 @@ def proxy_report(env: dict[str, str], *flags: str) -> tuple[str, str]:
 def test_the_proxy_that_counts(env: dict[str, str]) -> None:
     env |= {
         "HTTPS_PROXY": "http://user:pass-word-123@proxy.example:3128",
-        "ALL_PROXY": "socks5://other.example:1080",
+        "ALL_PROXY": "socks4://other.example:1080",
         "HTTP_PROXY": "http://plain.example",
     }
     status, text = proxy_report(env)
@@ -435,7 +506,7 @@ def test_the_proxy_that_counts(env: dict[str, str]) -> None:
     assert summary == "http://proxy.example:3128 from HTTPS_PROXY, with credentials"
     assert "HTTPS_PROXY: http://proxy.example:3128" in details
     assert "HTTP_PROXY: http://plain.example:80 (does not count for this base URL)" in details
-    assert any("ALL_PROXY: the proxy from ALL_PROXY speaks socks5" in line for line in details)
+    assert any("ALL_PROXY: the proxy from ALL_PROXY speaks socks4" in line for line in details)
     assert "pass-word" not in text
 
 

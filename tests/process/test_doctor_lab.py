@@ -29,7 +29,7 @@ from tests.helpers.doctor import (
 )
 from tests.helpers.env import KEY
 from tests.helpers.process import DNS_STALLS, altered_cli
-from tests.helpers.proxies import ForwardProxy, real_proxy
+from tests.helpers.proxies import ForwardProxy, SocksProxy, real_proxy
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer, TcpServer, blackhole, has_ipv6, refusing, reset, stall
 from tests.helpers.tls import Authority, TlsServer, self_signed
@@ -147,6 +147,11 @@ BAD_KEYS = {
     "non-ASCII": "sk-0123456789abcdéf",
     "bearer": "Bearer sk-0123456789abcdef",
     "two lines": "sk-0123456789\nabcdef",
+    "placeholder": "YOUR_API_KEY",
+    "stars": "********",
+    "not replaced": "${CLINE_API_KEY}",
+    "reference": "op://vault/cline/key",
+    ".env line": "CLINE_API_KEY=sk-0123456789abcdef",
 }
 
 
@@ -194,7 +199,7 @@ def test_a_key_command_that_fails(env: dict[str, str]) -> None:
 
 
 BAD_PROXIES = {
-    "socks": ("socks5://127.0.0.1:1080", 7, "socks5"),
+    "socks4": ("socks4://127.0.0.1:1080", 7, "socks4"),
     "malformed": ("http://127.0.0.1:port", 7, "malformed"),
     "far and plain": ("http://proxy.example:3128", 3, "plain text"),
 }
@@ -461,6 +466,48 @@ def test_a_plain_proxy_that_asks_for_a_password(env: dict[str, str]) -> None:
         broken("api.http", 7, settle(env, server.url))
 
 
+def test_a_socks_proxy(authority: Authority, tls_env: dict[str, str]) -> None:
+    with api(context=authority.valid()) as server, SocksProxy(login="user:pass-word-1") as proxy:
+        settle(tls_env, server.url)
+        report = diagnose(via(tls_env, proxy.url(login="user:pass-word-1")))
+        assert (report.status, report.ids("fail")) == (0, [])
+        assert proxy.targets[0] == ("localhost", server.port)
+        via(tls_env, proxy.url(login="user:wrong-word-1"))
+        report = broken("net.proxy", 7, tls_env)
+        assert report["net.proxy"]["failure_class"] == "proxy_auth"
+        assert "wrong-word" not in json.dumps(report.document)
+        broken("net.proxy", 7, via(tls_env, proxy.url()))
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"), [(2, "not allowed"), (5, "connection refused"), (9, "reply 9")]
+)
+def test_a_socks_proxy_that_refuses(reply: int, said: str, tls_env: dict[str, str]) -> None:
+    with SocksProxy(reply=reply) as proxy:
+        report = broken("net.proxy", 7, via(settle(tls_env, "https://localhost:1"), proxy.url()))
+    assert said in report["net.proxy"]["summary"]
+
+
+PROXY_LOGINS = {
+    "credentials": ("Basic realm=x", "user:pass-word-123@", "refuses the credentials"),
+    "no credentials": ("Basic realm=x", "", "asks for valid credentials"),
+    "NTLM": ("NTLM", "user:pass-word-123@", "asks for a login by NTLM"),
+    "Digest": ('Digest realm="x"', "", "asks for a login by Digest"),
+}
+
+
+@pytest.mark.parametrize(("offer", "login", "said"), PROXY_LOGINS.values(), ids=PROXY_LOGINS)
+def test_what_login_a_proxy_wants(
+    offer: str, login: str, said: str, tls_env: dict[str, str]
+) -> None:
+    head = f"HTTP/1.1 407 No\r\nProxy-Authenticate: {offer}\r\nVia: 1.1 squid\r\n"
+    with ForwardProxy(f"{head}Content-Length: 0\r\n\r\n".encode()) as proxy:
+        url = proxy.url.replace("://", f"://{login}")
+        report = broken("net.proxy", 7, via(settle(tls_env, "https://localhost:1"), url))
+    assert said in report["net.proxy"]["summary"]
+    assert "via: 1.1 squid" in report["net.proxy"]["summary"]
+
+
 # TLS
 
 
@@ -585,12 +632,12 @@ def test_a_server_that_stays_silent(env: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("path", "said"),
-    [("/wrong", "an empty path means /api/v1"), ("/api/v1/chat/completions", "ends before")],
+    [("/wrong", "{}/api/v1 answers"), ("/api/v1/chat/completions", "{}/api/v1 answers")],
 )
 def test_a_wrong_path(path: str, said: str, env: dict[str, str]) -> None:
     with api() as server:
         report = broken("api.http", 9, settle(env, server.url + path))
-    assert said in report["api.http"]["remedy"]
+    assert said.format(server.url) in report["api.http"]["remedy"]
 
 
 def test_a_wrong_path_behind_a_gateway_that_wants_a_key(env: dict[str, str]) -> None:
@@ -743,23 +790,39 @@ def _strict(_: bytes, body: bytes) -> bytes:
     return MODEL_404 if json.loads(body)["messages"] else NO_MESSAGES_400
 
 
-@pytest.mark.parametrize("chat", [MODEL_404, _strict], ids=["always 404", "400 without messages"])
-def test_a_model_that_is_not_there(chat: Any, env: dict[str, str]) -> None:
+def test_a_model_that_is_not_there(env: dict[str, str]) -> None:
     env["CLINE_MODEL"] = "claude-sonnet-4.6"
-    with api({"POST /chat/completions": chat}) as server:
+    with api({"POST /chat/completions": MODEL_404}) as server:
         report = broken("api.model", 9, settle(env, server.url), live=True)
     assert f"did you mean {MODEL}" in report["api.model"]["remedy"]
     assert report["api.chat"]["blocked_by"] == "api.model"
 
 
+def test_a_model_that_only_a_real_request_finds_missing(env: dict[str, str]) -> None:
+    env["CLINE_MODEL"] = "claude-sonnet-4.6"
+    with api({"POST /chat/completions": _strict}) as server:
+        report = broken("api.chat", 9, settle(env, server.url), live=True)
+        free = diagnose(env)
+    assert report["api.model"]["status"] == "warn"
+    assert (free.status, free.ids("warn")) == (0, ["api.model"])
+    assert f"did you mean {MODEL}" in free["api.model"]["remedy"]
+    assert "--live" in free["api.model"]["remedy"]
+
+
 @pytest.mark.parametrize(
-    "name", ["anthropic/claude-sonnet-4.6", f"{MODEL}:free", "Anthropic/Claude-Sonnet-4-6"]
+    ("name", "status"),
+    [
+        ("anthropic/claude-sonnet-4.6", "warn"),
+        (f"{MODEL}:free", "ok"),
+        ("Anthropic/Claude-Sonnet-4-6", "warn"),
+    ],
 )
-def test_a_model_by_another_spelling(name: str, env: dict[str, str]) -> None:
+def test_a_model_by_another_spelling(name: str, status: str, env: dict[str, str]) -> None:
     env["CLINE_MODEL"] = name
     with api() as server:
         report = diagnose(settle(env, server.url))
-    assert (report.status, report["api.model"]["status"]) == (0, "ok")
+    assert (report.status, report["api.model"]["status"]) == (0, status)
+    assert status == "ok" or "--live" in report["api.model"]["remedy"]
 
 
 def test_a_model_that_is_served_but_not_listed(env: dict[str, str]) -> None:
@@ -878,6 +941,35 @@ def test_a_bad_request(text: str, status: int, said: str, env: dict[str, str]) -
     )
     assert said in report["message"]["summary"]
     assert report["message"]["remedy"]
+
+
+WAYS_TO_BE_EMPTY = {
+    "empty file": (" ", "it is empty"),
+    "no messages": ("{}", "it has no messages"),
+    "empty messages": ('{"messages": []}', "messages is empty"),
+    "no user": ('{"messages":[{"role":"system","content":"x"}]}', "the role user (but system)"),
+    "no content": ('{"messages":[{"role":"user"}]}', "message 1: its content is missing or null"),
+    "empty": (user(""), "message 1: its content is empty"),
+    "blank": (user(" \n"), "message 1: its content is white space alone"),
+    "no parts": (user([]), "message 1: its content is an empty array"),
+    "empty parts": (user([{"type": "text", "text": " "}]), "none of its 1 parts has text"),
+    "the second": (
+        '{"messages":[{"role":"system","content":"x"},{"role":"user","content":""}]}',
+        "message 2: its content is empty",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WAYS_TO_BE_EMPTY.values(), ids=WAYS_TO_BE_EMPTY)
+def test_in_which_way_a_message_is_empty(
+    text: str, said: str, tmp_path: Path, env: dict[str, str]
+) -> None:
+    path = tmp_path / "request.json"
+    path.write_text(text)
+    report = diagnose(env, "message", "--request", str(path))
+    assert (report.root_cause, report.status) == ("message", 6)
+    assert said in report["message"]["summary"]
+    assert report["message"]["remedy"].startswith(f"correct {path}")
 
 
 @pytest.mark.parametrize(
@@ -1005,9 +1097,10 @@ def test_the_given_request_is_what_is_sent(tmp_path: Path, env: dict[str, str]) 
     with api() as server:
         report = diagnose(settle(env, server.url), "--live", "--request", str(path))
     assert report["api.chat"]["status"] == "ok"
-    sent = json.loads(server.requests[-1][1])
-    assert (sent["temperature"], sent["stream"]) == (0.5, True)
-    assert sent["messages"] == [{"role": "user", "content": "what is it?"}]
+    bodies = [json.loads(body) for _, body in server.requests if body]
+    sent = [body for body in bodies if body["messages"]]
+    assert [(body["temperature"], body["stream"]) for body in sent] == [(0.5, False), (0.5, True)]
+    assert sent[0]["messages"] == [{"role": "user", "content": "what is it?"}]
 
 
 def test_a_model_that_is_too_slow(env: dict[str, str]) -> None:

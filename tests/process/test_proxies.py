@@ -12,11 +12,19 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.env import KEY
-from tests.helpers.process import BOTH_COMMANDS, no_traceback, run
-from tests.helpers.proxies import ESCAPED, PASSWORD, UNUSABLE, ForwardProxy, real_proxy
+from tests.helpers.process import BOTH_COMMANDS, failure, no_traceback, run
+from tests.helpers.proxies import (
+    ESCAPED,
+    PASSWORD,
+    UNUSABLE,
+    ForwardProxy,
+    SocksProxy,
+    real_proxy,
+)
 from tests.helpers.replies import (
     REPLY,
     STREAM,
+    completion,
     response,
 )
 from tests.helpers.servers import RawServer, TcpServer, blackhole, read_head, refusing, stall
@@ -394,3 +402,38 @@ def test_the_config_file_names_a_proxy(variable_set: bool, proxied: dict[str, st
     assert (len(of_file.heads), len(of_variable.heads)) == ((0, 1) if variable_set else (1, 0))
     source = b"(from http_proxy)" if variable_set else b"(from proxy of the config file)"
     assert source in done.stderr
+
+
+# SOCKS5
+
+
+@BOTH_COMMANDS
+@pytest.mark.parametrize(
+    ("scheme", "asked"), [("socks5", "127.0.0.1"), ("socks5h", "localhost"), ("socks", "localhost")]
+)
+def test_a_socks_proxy(command: str, scheme: str, asked: str, env: dict[str, str]) -> None:
+    del env["NO_PROXY"]
+    with RawServer(response(completion("hello"))) as server, SocksProxy() as proxy:
+        env |= {
+            "ALL_PROXY": proxy.url(scheme),
+            "CLINE_API_BASE_URL": f"http://localhost:{server.port}",
+        }
+        done = run([command, "hi"], env)
+    assert (done.returncode, done.stdout) == (0, b"hello\n"), done
+    ((host, port),) = proxy.targets
+    assert port == server.port
+    assert host in {asked, "::1"} if scheme == "socks5" else host == asked
+    # The request is the server's, not the proxy's.
+    assert server.requests[0][0].startswith(b"POST /api/v1/")
+
+
+def test_what_is_no_socks_proxy(env: dict[str, str]) -> None:
+    def http(connection: socket.socket) -> None:
+        connection.recv(10)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with TcpServer(http) as proxy:
+        url = f"socks5h://{proxy.address}"
+        done = run(["ask", "hi", "--proxy", url, "--retries", "0"], env)
+    message, _ = failure(done, 7)
+    assert message.startswith(f"the proxy {url} (from --proxy) does not speak SOCKS5")

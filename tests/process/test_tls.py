@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.helpers.env import KEY
-from tests.helpers.process import BOTH_COMMANDS, altered_cli, no_traceback, run
+from tests.helpers.process import BOTH_COMMANDS, altered_cli, failure, no_traceback, run
 from tests.helpers.replies import (
     DONE,
     REPLY,
     STOP,
     STREAM,
     STREAM_HEAD,
+    completion,
     delta,
     http_chunk,
     response,
@@ -337,3 +339,60 @@ def test_a_reply_that_tls_cuts_is_incomplete(
     assert (done.returncode, done.stdout) == (11, b"partial\n")
     assert b"cut" in done.stderr
     no_traceback(done)
+
+
+# Client certificates
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> tuple[trustme.CA, dict[str, str]]:
+    """A CA, and files of a client certificate of it."""
+    ca = trustme.CA()
+    issued = ca.issue_cert("me@example.com")
+    files = {"cert": tmp_path / "me.pem", "key": tmp_path / "me.key"}
+    issued.cert_chain_pems[0].write_to_path(str(files["cert"]))
+    issued.private_key_pem.write_to_path(str(files["key"]))
+    return ca, {name: str(path) for name, path in files.items()}
+
+
+def test_a_client_certificate(
+    identity: tuple[trustme.CA, dict[str, str]],
+    authority: Authority,
+    tmp_path: Path,
+    env: dict[str, str],
+) -> None:
+    ca, files = identity
+    env["SSL_CERT_FILE"] = authority.write(tmp_path / "ca.pem")
+    context = authority.valid()
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca.configure_trust(context)
+    with TlsServer(response(completion("hello")), context) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        flags = ["--cert", files["cert"], "--cert-key", files["key"]]
+        done = run(["ask", "hi", *flags], env)
+        assert (done.returncode, done.stdout) == (0, b"hello\n"), done
+        _, hint = failure(run(["ask", "hi", "--retries", "0"], env), 8)
+        assert "--cert" in hint
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--cert", "/nowhere.pem"], "does not exist: /nowhere.pem"),
+        (["--cert", "{cert}"], "no PEM of certificate and key"),
+        (["--cert", "{cert}", "--cert-key", "{other}"], "does not belong to its key"),
+    ],
+    ids=["missing", "no key", "another key"],
+)
+def test_a_client_certificate_that_cannot_be_used(
+    flags: list[str],
+    said: str,
+    identity: tuple[trustme.CA, dict[str, str]],
+    tmp_path: Path,
+    env: dict[str, str],
+) -> None:
+    other = tmp_path / "other.key"
+    trustme.CA().issue_cert("x@example.com").private_key_pem.write_to_path(str(other))
+    words = [flag.format(**identity[1], other=other) for flag in flags]
+    message, _ = failure(run(["ask", "hi", *words], env), 3)
+    assert said in message

@@ -3,13 +3,25 @@ from __future__ import annotations
 import json
 import math
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.jsontext import InvalidJson, Number, compact, dumps, loads, loads_exact, unwrap
+from clinecli.jsontext import (
+    InvalidJson,
+    Number,
+    compact,
+    dumps,
+    dumps_any,
+    json_spans,
+    loads,
+    loads_exact,
+    member,
+    unwrap,
+)
 
 BOM = b"\xef\xbb\xbf"
 DEEP = 100_000
@@ -72,16 +84,37 @@ INVALID: dict[str, bytes] = {
     "not-utf8": b'"\xff\xfe"',
     "cut-utf8": b'"\xf0\x9f\x98"',
     "utf16": '{"a": 1}'.encode("utf-16"),
-    "integer-too-long-to-read": b"1" * 5000,
-    "deep-arrays": nested(DEEP),
     "deep-arrays-unclosed": b"[" * DEEP,
-    "deep-objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
-    "deep-and-lenient": nested(DEEP, b"NaN"),
-    "deep-inside-object": b'{"choices": ' + nested(DEEP) + b"}",
+    "deep-objects-unclosed": b'{"a":' * DEEP + b"1" + b"}" * (DEEP - 1),
+    "deep-closed-too-often": nested(DEEP) + b"]",
+    "deep-and-cut-string": b'["' + b"[" * DEEP,
+    "deep-and-large": nested(DEEP, b'"' + b" " * 5_000_000 + b'"'),
+}
+
+
+# Nested more deeply than parsers go: what is deep inside is null.
+DEEP_DOCUMENTS: dict[str, bytes] = {
+    "arrays": nested(DEEP),
+    "just-too-deep": nested(1025),
+    "objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "lenient": nested(DEEP, b"NaN"),
+    "brackets-in-strings": nested(DEEP, b'"]}[{\\""'),
+    "surrogate": nested(DEEP, b'"\\ud83d"'),
 }
 
 
 class TestLoads:
+    @pytest.mark.parametrize("data", DEEP_DOCUMENTS.values(), ids=DEEP_DOCUMENTS)
+    def test_what_is_around_a_deep_value_is_read(self, data: bytes) -> None:
+        found = loads(b'{"a": "]", "deep": ' + data + b', "b": [1, {"c": 2}]}')
+        assert found.pop("deep") is not None
+        assert found == {"a": "]", "b": [1, {"c": 2}]}
+
+    @pytest.mark.parametrize("digits", [4301, 5000, 100_000])
+    def test_a_number_of_very_many_digits(self, digits: int) -> None:
+        data = b'{"a": ' + b"1" * digits + b', "b": -' + b"1" * digits + b', "c": 1}'
+        assert loads(data) == {"a": math.inf, "b": -math.inf, "c": 1}
+
     @pytest.mark.parametrize(("data", "expected"), LENIENT.values(), ids=LENIENT)
     def test_lenient(self, data: bytes, expected: Any) -> None:
         assert loads(data) == expected
@@ -233,6 +266,31 @@ class TestDumps:
             dumps(value)
 
 
+class TestDumpsAny:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            pytest.param({"a": 1.5}, b'{"a":1.5}', id="usual"),
+            pytest.param(["\ud83d"], b'["\\ud83d"]', id="lone-surrogate"),
+            pytest.param([10**400, "é"], f'[1{"0" * 400},"é"]'.encode(), id="huge-integer"),
+            pytest.param(json.loads(nested(400)), nested(400), id="deep"),
+        ],
+    )
+    def test_what_loads_has_read(self, value: Any, expected: bytes) -> None:
+        assert dumps_any(value) == expected
+
+    def test_what_is_too_deep(self) -> None:
+        deep: list[Any] = []
+        for _ in range(DEEP):
+            deep = [deep]
+        with pytest.raises(ValueError, match="nested too deeply"):
+            dumps_any(deep)
+
+    def test_infinity_is_not_json(self) -> None:
+        with pytest.raises(ValueError, match="not JSON"):
+            dumps_any([math.inf, 10**400])
+
+
 def test_numbers_are_equal_by_spelling() -> None:
     assert Number("1.10") == Number("1.10")
     assert hash(Number("1.10")) == hash(Number("1.10"))
@@ -328,6 +386,30 @@ class TestCompact:
         data = b'"' + b'\\"' * 500_000 + b'"'
         assert compact(b" " + data + b"\n") == data
 
+    def test_what_needs_nothing_is_given_back(self) -> None:
+        data = b'{"a":[1,"x y"]}'
+        assert compact(data) is data
+
+    # A frame or an object for each character or string would be a hundred times that.
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b'{"a":"' + b"x" * 3_000_000 + b'"}',
+            b'{"a": "' + b"x \\n" * 750_000 + b'"}',
+            b'["' + b'","' * 1_000_000 + b'"]',
+            b"[" + b'"", ' * 250_000 + b"1]",
+            b'{"a":"' + b'\\"' * 1_500_000 + b'"}',
+        ],
+        ids=["text", "escapes", "strings", "spaces", "quotes"],
+    )
+    def test_memory_is_a_few_times_the_size(self, data: bytes) -> None:
+        tracemalloc.start()
+        line = compact(data)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 3 * len(data) + 1_000_000
+        assert json.loads(line) == json.loads(data)
+
     @given(JSON_TEXTS, SPACE, SPACE)
     def test_property(self, text: str, before: str, after: str) -> None:
         data = (before + text + after).encode()
@@ -392,7 +474,52 @@ UNTOUCHED: dict[str, str] = {
     "html": "<html>",
     "empty": "",
     "deep": '{"data":' + "[" * DEEP,
+    "bad-name": '{"\\x":1,"data":2}',
+    "no-colon": '{"data" 1}',
+    "no-comma": '{"data":[] "success":true}',
+    "no-value": '{"data":,"success":true}',
 }
+
+
+class TestMember:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ('{"data":{"a":1},"requestId":1}', '{"a":1}'),
+            ('{"a":"}","data":1.10}', "1.10"),
+            ('{"data":"é","x":{}}', '"é"'),
+            ('{"data":1,"data":2}', "2"),
+            ('{"data":' + nested(DEEP).decode() + ',"x":1}', nested(DEEP).decode()),
+        ],
+        ids=["object", "number", "text", "twice", "deep"],
+    )
+    def test_is_verbatim(self, text: str, expected: str) -> None:
+        assert member(text.encode(), "data") == expected.encode()
+
+    @pytest.mark.parametrize("text", ["{}", '{"a":1}', "[]", "7", "", '{"data":'])
+    def test_that_is_not_there(self, text: str) -> None:
+        with pytest.raises(InvalidJson):
+            member(text.encode(), "data")
+
+
+class TestSpans:
+    @given(JSON_TEXTS)
+    def test_property_of_every_item(self, text: str) -> None:
+        line = compact(text.encode()).decode()
+        try:
+            found = [(name, line[start:end]) for name, start, end in json_spans(line)]
+        except InvalidJson:
+            assert not isinstance(json.loads(line), list | dict)
+            return
+        document = json.loads(line, object_pairs_hook=lambda pairs: pairs)
+        if line[0] == "[":
+            assert [spelled(value) for _, value in found] == spelled(line)
+            assert {name for name, _ in found} <= {""}
+        else:
+            assert [name for name, _ in found] == [name for name, _ in document]
+            assert [[name, spelled(value)] for name, value in found] == [
+                list(pair) for pair in spelled(line)[1:]
+            ]
 
 
 class TestUnwrap:

@@ -9,12 +9,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.text import TextRenderer, clean, escape_json, sanitize, utf8
+from clinecli.errors import UsageError
+from clinecli.text import (
+    TextRenderer,
+    clean,
+    decode_text,
+    escape_json,
+    is_visible,
+    sanitize,
+    utf8,
+)
 
-OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+OBEYED = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e00ff]"
+)
 LONE = re.compile("[\ud800-\udfff]")
 SPECIAL = "\r\n\t\x00\x1b\x07\x7f\x80\x9b\x9f\xa0\u2029\u202e\u2066\u2069\ufeff\ud83d\ude00aé😀"
 TEXTS = st.text(st.sampled_from(SPECIAL) | st.characters(), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"a\xffb", "byte 0xff at offset 1"),
+        (b"\xc3", "byte 0xc3 at offset 0"),
+        (b"\xed\xa0\x80", "byte 0xed at offset 0"),
+        ("é".encode("utf-16"), "byte 0xff at offset 0"),
+    ],
+    ids=["junk", "cut", "surrogate", "utf-16"],
+)
+def test_input_that_is_no_utf8(data: bytes, fault: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        decode_text(data, "notes.txt")
+    assert caught.value.message == f"notes.txt is not UTF-8 text: {fault}"
+    assert "iconv" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "é😀\r\n\0", "\ufeffbom"])
+def test_input_is_unchanged(text: str) -> None:
+    assert decode_text(text.encode(), "notes.txt") == text
 
 
 # Neutral on a terminal
@@ -34,8 +68,17 @@ TEXTS = st.text(st.sampled_from(SPECIAL) | st.characters(), max_size=12)
         ("\x7f", "^?"),
         ("\x80\x85\x9b\x9f", "<U+0080><U+0085><U+009B><U+009F>"),
         ("\u202a\u202e\u2066\u2069", "<U+202A><U+202E><U+2066><U+2069>"),
-        ("\xa0\u2029\u200f\u2065\u206a\u202f", "\xa0\u2029\u200f\u2065\u206a\u202f"),
-        ("日本 👩‍👩‍👧 e\u0301", "日本 👩‍👩‍👧 e\u0301"),
+        # What hides or reorders text without being an escape sequence.
+        ("a\u200bb\u200e\u200f\u061c", "a<U+200B>b<U+200E><U+200F><U+061C>"),
+        ("a\u2028b\u2029", "a<U+2028>b<U+2029>"),
+        ("\xad\ufeff\ufff9\u2060", "<U+00AD><U+FEFF><U+FFF9><U+2060>"),
+        ("\U000e0041\U000e007f", "<U+E0041><U+E007F>"),
+        ("\u3164\u115f\u180e", "<U+3164><U+115F><U+180E>"),
+        # What scripts and emoji are written with.
+        ("\xa0\u202f\u3000", "\xa0\u202f\u3000"),
+        ("日本 👩‍👩‍👧 ❤\ufe0f e\u0301", "日本 👩‍👩‍👧 ❤\ufe0f e\u0301"),
+        ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
+        ("\U000e0100", "\U000e0100"),
     ],
     ids=ascii,
 )
@@ -65,6 +108,35 @@ def test_escaped_json_means_the_same(text: str) -> None:
 def test_escaped_json_of_a_server_that_escapes_nothing() -> None:
     line = b'{"a":"\x1b[2J\x7f\r"}\n'
     assert escape_json(line) == b'{"a":"\\u001b[2J\\u007f\\u000d"}\n'
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\U000e0041", "\ufeff", "\x9b"], ids=ascii)
+def test_escaped_json_of_what_hides(hidden: str) -> None:
+    shown = escape_json(json.dumps(hidden, ensure_ascii=False).encode())
+    assert shown.isascii()
+    assert json.loads(shown) == hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", False),
+        (" \t\r\n\v\f\x1c\x85\xa0\u2003\u2028\u3000", False),
+        ("\x00\x1b\x07\x7f\x9b", False),
+        ("\u200b\u200c\u200d\u2060\ufeff", False),
+        ("\xad\u200e\u202e\u2066\u034f\u180e", False),
+        ("\ufe0f\U000e0041\U000e0100\u2800\u3164", False),
+        ("a", True),
+        (" \u200b.", True),
+        ("\u0301", True),
+        ("\ud83d", True),
+        ("👩\u200d", True),
+    ],
+    ids=ascii,
+)
+def test_is_visible(text: str, expected: bool) -> None:
+    assert is_visible(text) is expected
+    assert is_visible(text * 1000) is expected
 
 
 def test_escaped_json_takes_bytes_that_are_no_text() -> None:

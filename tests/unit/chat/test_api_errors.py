@@ -15,7 +15,6 @@ from clinecli.chat.api_errors import (
     in_band_error,
     not_the_api,
     one_line,
-    text_of,
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus
 
@@ -88,7 +87,6 @@ BODIES_WITHOUT_A_CODE: dict[str, object] = {
     "error-empty": {"error": {}},
     "error-true": {"error": True},
     "error-number": {"error": 402},
-    "error-list": {"error": [{"code": "insufficient_credits"}]},
     "error-text": {"error": "insufficient_credits"},
     "gateway-text": {"success": False, "error": "insufficient_credits"},
     "gateway-text-like-json": {"success": False, "error": "{insufficient_credits}"},
@@ -128,6 +126,8 @@ BY_CODE: dict[str, tuple[ExitStatus, int | None]] = {
     "rate_limit": (TRANSIENT, None),
     "rate_limit_exceeded": (TRANSIENT, None),
     "server_error": (TRANSIENT, 1),
+    "ENTITLEMENT_ERROR": (AUTH, 0),
+    "exceed_context_size_error": (REJECTED, 0),
     "invalid_api_key": (AUTH, 0),
     "unauthorized": (AUTH, 0),
     "model_not_found": (REJECTED, 0),
@@ -144,6 +144,14 @@ SHAPES: dict[str, Any] = {
     "gateway-object": lambda code: {"success": False, "error": {"code": code}},
     "gateway-json-nested": lambda code: gateway(error={"code": code, "message": "oh no"}),
     "nested": lambda code: {"error": {"error": {"code": code, "message": "oh no"}}},
+    "list": lambda code: [{"error": {"code": code, "message": "oh no"}}],
+    "error-list": lambda code: {"error": [{"code": code, "message": "oh no"}]},
+    "errors": lambda code: {"errors": [{"code": code, "message": "oh no"}, {"code": "other"}]},
+    "detail": lambda code: {"detail": {"code": code, "message": "oh no"}},
+    "upstream": lambda code: documented(
+        400, "Provider returned error", metadata={"raw": json.dumps({"error": {"code": code}})}
+    ),
+    "after-a-class": lambda code: documented(code, type="invalid_request_error"),
     "code-beside-text": lambda code: {"success": False, "code": code, "error": "oh no"},
     "code-beside-message": lambda code: {"code": code, "message": "oh no"},
 }
@@ -172,13 +180,10 @@ def test_codes_are_compared_without_case(code: str) -> None:
 def test_code_decides_where_there_is_no_status(
     code: str, expected: tuple[ExitStatus, int | None], shape: Any
 ) -> None:
-    document = shape(code)
-    errors = [in_band_error(document["error"])] if isinstance(document.get("error"), dict) else []
-    if "error" in document:
-        errors.append(decode_envelope_error(body_of(document)))  # type: ignore[arg-type]
-    for error in errors:
+    for error in (in_band_error(shape(code)), in_band_error(json.dumps(shape(code)))):
         assert (error.status, error.retry.limit) == expected
-        assert (error.server_code, error.http_status) == (code, None)
+        assert error.server_code == code
+        assert error.http_status == (400 if shape is SHAPES["upstream"] else None)
 
 
 # Full rows: HTTP status, body, exit status, code, retry limit, what the message must hold.
@@ -385,6 +390,178 @@ def test_in_band(
         assert (error.status, error.server_code, error.http_status, error.retry.limit) == expected
 
 
+# What the server said is shown: status, body, media type, words of the message.
+SAID: dict[str, tuple[int, object, str, str]] = {
+    "fastapi": (422, {"detail": "no user"}, "", "the API refused the request: no user"),
+    "fastapi-list": (
+        422,
+        {"detail": [{"loc": ["body", "n"], "msg": "too small", "type": "x"}]},
+        "",
+        "the API refused the request: body.n: too small (HTTP 422)",
+    ),
+    "problem": (
+        403,
+        {"type": "https://ex.org/p", "title": "Denied", "status": 403, "detail": "by\npolicy"},
+        "application/problem+json",
+        "the key may not do this: Denied: by policy (HTTP 403)",
+    ),
+    "text": (503, b"upstream connect\r\nerror\n", "text/plain", ": upstream connect error (HTTP"),
+    "text-without-a-type": (502, b"no healthy upstream", "", "failed: no healthy upstream (HTTP"),
+    "json-text": (400, '"plain words"', "", "refused the request: plain words (HTTP 400)"),
+    "array": (400, [{"error": {"message": "bad"}}], "", "refused the request: bad (HTTP 400)"),
+    "errors": (400, {"errors": [{"message": "a"}, "b"]}, "", "refused the request: a; b (HTTP"),
+    "raw": (
+        400,
+        documented(400, "Provider returned error", metadata={"raw": '{"error":"too hot"}'}),
+        "",
+        "refused the request: Provider returned error: too hot (HTTP 400)",
+    ),
+    "value": (
+        500,
+        {"error": {"message": "Stream error occurred", "value": {"error_message": "boom"}}},
+        "",
+        "the server failed: Stream error occurred: boom (HTTP 500)",
+    ),
+    "balance": (
+        402,
+        gateway(code="insufficient_credits", current_balance=-0.14, message="Not enough"),
+        "",
+        "out of credits: Not enough; current_balance -0.14 (HTTP 402, code insufficient_credits)",
+    ),
+    "balance-in-metadata": (
+        402,
+        documented(402, "no", metadata={"current_balance": 0.5}),
+        "",
+        "out of credits: no; current_balance 0.5 (HTTP 402)",
+    ),
+    "html": (502, HTML, "", "the upstream provider failed (HTTP 502)"),
+    "html-by-type": (502, b"oh <b>no</b>", "text/html", "the upstream provider failed (HTTP 502)"),
+    "binary": (502, b"\x1f\x8b\x08\x00\xff", "", "the upstream provider failed (HTTP 502)"),
+    "utf16": (502, "no".encode("utf-16"), "", "the upstream provider failed (HTTP 502)"),
+    "long-text": (502, "né ".encode() * 100_000, "", "…"),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "words"), SAID.values(), ids=SAID)
+def test_what_the_server_said(status: int, body: object, kind: str, words: str) -> None:
+    data = body.encode() if isinstance(body, str) else body_of(body)
+    error = decode_error(status, data, Origin(kind))
+    assert words in error.text
+    assert error.text.isprintable()
+
+
+# A cause that only prose tells: status, message, exit status, our code, retry limit.
+TOLD: dict[str, tuple[int, str, ExitStatus, Code | None, int | None]] = {
+    "quota": (429, "Daily free limit reached. Try again in 19h 39m", CREDIT, Code.QUOTA, 0),
+    "quota-of-hours": (429, "tokens per day: try again in 2h", CREDIT, Code.QUOTA, 0),
+    "rate": (429, "tokens per minute: try again in 20s", TRANSIENT, None, None),
+    "hours-of-maintenance": (503, "try again in 2 hours", TRANSIENT, None, None),
+    "long-400": (400, "prompt is too long: 9 > 8", REJECTED, Code.CONTEXT_LENGTH_EXCEEDED, 0),
+    "long-413": (413, "maximum context length is 8", REJECTED, Code.CONTEXT_LENGTH_EXCEEDED, 0),
+    "long-422": (422, "too many tokens", REJECTED, Code.CONTEXT_LENGTH_EXCEEDED, 0),
+    "long-500": (500, "prompt is too long", TRANSIENT, None, 1),
+    "long-429": (429, "prompt is too long", TRANSIENT, None, None),
+    "long-404": (404, "prompt is too long", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "long-and-rate": (413, "too many tokens per minute (TPM)", REJECTED, None, 0),
+    "model-400": (400, "x/y is not a valid model ID", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "model-404": (404, "The model `x` does not exist", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "model-422": (422, "unknown model: x", REJECTED, Code.UNKNOWN_MODEL, 0),
+    "model-403": (403, "model not found", AUTH, None, 0),
+    "model-500": (500, "model not found", TRANSIENT, None, 1),
+    "path-404": (404, "no such endpoint", REJECTED, None, 0),
+    "fastapi-404": (404, "Not Found", REJECTED, None, 0),
+    "express-404": (404, "Cannot POST /v1/v1/chat/completions", REJECTED, None, 0),
+    "go-404": (404, "404 page not found", REJECTED, None, 0),
+    "other-404": (404, "x", REJECTED, Code.UNKNOWN_MODEL, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("http_status", "prose", "status", "code", "retries"), TOLD.values(), ids=TOLD
+)
+def test_what_only_prose_tells(
+    http_status: int, prose: str, status: ExitStatus, code: Code | None, retries: int | None
+) -> None:
+    for document in (documented(http_status, prose), {"detail": prose}, {"error": prose}):
+        error = decode_error(http_status, body_of(document))
+        assert (error.status, error.code, error.retry.limit) == (status, code, retries)
+        assert error.http_status == http_status
+    in_band = in_band_error({"code": http_status, "message": prose})
+    assert (in_band.status, in_band.code, in_band.retry.limit) == (status, code, retries)
+
+
+@pytest.mark.parametrize(
+    ("code", "ours"),
+    [
+        ("context_length_exceeded", Code.CONTEXT_LENGTH_EXCEEDED),
+        ("content_filter", Code.CONTENT_FILTER),
+        ("model_not_found", Code.UNKNOWN_MODEL),
+        ("rate_limit", None),
+    ],
+)
+def test_our_code_stands_beside_the_servers(code: str, ours: Code | None) -> None:
+    error = in_band_error({"code": code})
+    assert (error.code, error.server_code) == (ours, code)
+
+
+# Seconds that a retry waits: status, header, prose, expected.
+WAITS: dict[str, tuple[int, float | None, str, float | None]] = {
+    "header": (429, 7.0, "slow down", 7.0),
+    "prose": (429, None, "Please try again in 45.622s.", 45.622),
+    "header-wins": (429, 7.0, "try again in 45s", 7.0),
+    "503": (503, None, "retry after 30 seconds", 30.0),
+    "500": (500, None, "retry in 2 minutes", 120.0),
+    "neither": (429, None, "slow down", None),
+    "never-retried": (400, None, "try again in 5s", None),
+    "quota": (429, None, "try again in 5h", None),
+    "credit-with-header": (402, 7.0, "no", 7.0),
+}
+
+
+@pytest.mark.parametrize(("status", "header", "prose", "expected"), WAITS.values(), ids=WAITS)
+def test_waits(status: int, header: float | None, prose: str, expected: float | None) -> None:
+    body = body_of(documented(status, prose))
+    assert decode_error(status, body, retry_after=header).retry_after == expected
+    if header is None:
+        assert in_band_error({"code": status, "message": prose}).retry_after == expected
+
+
+# Classes of errors stand for a status where there is none, and never outrank one.
+CLASSES: dict[str, tuple[str, ExitStatus]] = {
+    "anthropic-overloaded": ("overloaded_error", TRANSIENT),
+    "anthropic-auth": ("authentication_error", AUTH),
+    "anthropic-invalid": ("invalid_request_error", REJECTED),
+    "anthropic-billing": ("billing_error", CREDIT),
+    "anthropic-rate": ("rate_limit_error", TRANSIENT),
+    "google-exhausted": ("RESOURCE_EXHAUSTED", TRANSIENT),
+    "google-invalid": ("INVALID_ARGUMENT", REJECTED),
+    "google-unauthenticated": ("UNAUTHENTICATED", AUTH),
+}
+
+
+@pytest.mark.parametrize(("name", "status"), CLASSES.values(), ids=CLASSES)
+def test_classes_of_errors(name: str, status: ExitStatus) -> None:
+    document = {"type": "error", "error": {"type": name, "message": "oh no"}}
+    in_band = in_band_error(document)
+    assert (in_band.status, in_band.http_status) == (status, None)
+    assert "oh no" in in_band.text
+    assert decode_error(418, body_of(document)).status == REJECTED
+    assert decode_error(401, body_of(document)).status == AUTH
+
+
+def test_a_status_that_the_body_names() -> None:
+    error = in_band_error({"title": "Denied", "status": 403, "detail": "by policy"})
+    assert (error.status, error.http_status) == (AUTH, 403)
+
+
+def test_facts_have_no_secrets_either() -> None:
+    origin = Origin(redact=lambda text: text.replace("SECRET", "[key]"))
+    document = {"code": "SPEND_LIMIT_EXCEEDED", "limit_scope": "SECRET", "message": "x SECRET"}
+    error = decode_error(429, body_of(document), origin)
+    assert "SECRET" not in error.text
+    assert "limit_scope [key]" in error.text
+
+
 @pytest.mark.parametrize("error", [None, "", {}, [], True, 7, [1], {"a": 1}], ids=repr)
 def test_in_band_error_of_junk_is_a_server_error(error: object) -> None:
     found = in_band_error(error)
@@ -393,13 +570,13 @@ def test_in_band_error_of_junk_is_a_server_error(error: object) -> None:
 
 NO_ENVELOPE_ERROR: dict[str, bytes] = {
     "reply": b'{"choices":[{"message":{"content":"hi"}}]}',
-    "choices-beside-error": b'{"choices":[],"error":{"code":402}}',
+    "reply-beside-detail": b'{"choices":[{"message":{"content":"hi"}}],"detail":"x"}',
     "success": b'{"success":true,"data":{}}',
     "error-null": b'{"success":true,"data":{},"error":null}',
     "error-empty": b'{"error":{},"data":{}}',
     "success-null": b'{"success":null}',
     "empty-object": b"{}",
-    "array": b'[{"error":"x"}]',
+    "array": b'[{"id":"x"}]',
     "text": b'"error"',
     "not-json": b"<html>",
     "empty": b"",
@@ -513,13 +690,13 @@ class TestUntrustedText:
     def test_codes_that_are_odd_numbers(self, code: object) -> None:
         assert in_band_error({"code": code}).server_code
 
-    @pytest.mark.parametrize("length", [395, 4000 - 3], ids=["message", "search"])
+    @pytest.mark.parametrize("length", [395, 4000 - 3, 64 * 1024 - 3])
     def test_a_secret_is_taken_out_before_the_text_is_cut(self, length: int) -> None:
         origin = Origin(redact=lambda text: text.replace("SECRET", "[key]"))
-        error = decode_error(
-            400, body_of(documented("SECRET-code", "m" * length + "SECRET")), origin
-        )
-        assert "SECR" not in error.text
+        body = body_of(documented("SECRET-code", " " * length + "SECRET"))
+        for data in (body, b"_" + b" " * (length - 1) + b"SECRET " * 9):
+            assert "SEC" not in decode_error(400, data, origin).text.replace("SECRET-code", "")
+        error = decode_error(400, body, origin)
         assert error.server_code == "[key]-code"
 
     def test_spend_fields_of_any_shape(self) -> None:
@@ -574,23 +751,6 @@ def test_not_the_api() -> None:
     assert (error.status, error.code, error.retryable) == (INCOMPLETE, Code.NOT_THE_API, False)
     assert "an HTML page" in error.text
     assert "CLINE_API_BASE_URL" in error.hint
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param("a", "a", id="text"),
-        pytest.param(None, "", id="null"),
-        pytest.param(7, "", id="number"),
-        pytest.param({"text": "a"}, "", id="dict"),
-        pytest.param([{"text": "a"}, {"text": "b"}], "ab", id="parts"),
-        pytest.param([{"text": "a"}, None, "x", {"url": "y"}, {"text": 7}], "a", id="junk-parts"),
-        pytest.param([{"text": [{"text": "a"}]}], "", id="nested-parts"),
-        pytest.param([], "", id="no-parts"),
-    ],
-)
-def test_text_of(value: object, expected: str) -> None:
-    assert text_of(value) == expected
 
 
 # Whatever comes, it is one of our errors with a message that fits on one line.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.api_errors import Origin
+from clinecli.chat.calls import ToolCall, ToolCallPiece
 from clinecli.chat.codec import (
     DONE,
     StreamReader,
@@ -18,7 +20,7 @@ from clinecli.chat.codec import (
     decode_reply,
     json_body,
 )
-from clinecli.chat.reply import Delta, Event, Reply, ToolCall, ToolCallPiece
+from clinecli.chat.reply import Delta, Event, Reply
 from clinecli.chat.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
@@ -51,7 +53,7 @@ def call(**function: Any) -> dict[str, Any]:
     return {"index": 0, "id": "c1", "type": "function", "function": function}
 
 
-def calls(*pieces: tuple[int, str, str, str]) -> Delta:
+def calls(*pieces: tuple[int | None, str, str, str]) -> Delta:
     return Delta(tool_calls=tuple(ToolCallPiece(*piece) for piece in pieces))
 
 
@@ -116,7 +118,19 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     ),
     "tool-call-without-index": (
         chunk({"tool_calls": [{"id": "a"}, {"id": "b"}]}),
-        calls((0, "a", "", ""), (1, "b", "", "")),
+        calls((None, "a", "", ""), (None, "b", "", "")),
+    ),
+    "tool-call-in-a-whole-message": (
+        {"choices": [{"message": {"tool_calls": [call(name="f"), call(name="g")]}}]},
+        calls((0, "c1", "f", ""), (1, "c1", "g", "")),
+    ),
+    "tool-call-arguments-deep": (
+        chunk({"tool_calls": [call(name="f", arguments=json.loads("[" * 400 + "]" * 400))]}),
+        calls((0, "c1", "f", "[" * 400 + "]" * 400)),
+    ),
+    "tool-call-arguments-with-a-lone-surrogate": (
+        chunk({"tool_calls": [call(name="f", arguments={"a": "\ud83d"})]}),
+        calls((0, "c1", "f", '{"a":"\\ud83d"}')),
     ),
     "tool-call-arguments-object": (
         chunk({"tool_calls": [call(name="f", arguments={"b": [1, None], "a": "é"})]}),
@@ -132,7 +146,7 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     ),
     "tool-call-nulls": (
         chunk({"tool_calls": [{"index": None, "id": None, "function": None}]}),
-        calls((0, "", "", "")),
+        calls((None, "", "", "")),
     ),
     "tool-calls-null": (chunk({"content": "a", "tool_calls": None}), Delta("a")),
     "tool-calls-empty": (chunk({"content": "a", "tool_calls": []}), Delta("a")),
@@ -305,16 +319,9 @@ NOT_CHUNKS: dict[str, bytes] = {
     "true": b"true",
     "not-utf8": b'{"choices":"\xff"}',
     "deep": b'{"choices":' + b"[" * 100_000,
-    # Neither can be written back as the JSON text that `arguments` is.
-    "arguments-deep": json.dumps(
-        chunk({"tool_calls": [call(arguments=json.loads("[" * 400 + "]" * 400))]})
-    ).encode(),
-    "arguments-with-a-lone-surrogate": json.dumps(
-        chunk({"tool_calls": [call(arguments={"a": "\ud83d"})]})
-    ).encode(),
-    "arguments-with-a-huge-integer": json.dumps(
-        chunk({"tool_calls": [call(arguments={"a": 10**400})]})
-    ).encode(),
+    # It cannot be written back as the JSON text that `arguments` is.
+    "arguments-with-infinity": b'{"choices":[{"delta":{"tool_calls":[{"function":'
+    b'{"arguments":{"a":1%b}}}]}}]}' % (b"0" * 5000),
 }
 
 
@@ -395,7 +402,6 @@ NOT_REPLIES: dict[str, str] = {
     "list-of-models": '{"data":[{"id":"m"}]}',
     "enveloped-account": '{"success":true,"data":{"id":"u","email":"e"}}',
     "enveloped-null": '{"success":true,"data":null}',
-    "success-false-alone": '{"success":false}',
     "text-completion": '{"text":"hi"}',
 }
 
@@ -624,6 +630,210 @@ STREAMS: dict[str, tuple[bytes, str, Read]] = {
 }
 
 
+# What is none of ours ends no stream: events between two chunks.
+HARMLESS: dict[str, bytes] = {
+    "ping": b"event: ping\ndata: ping\n\n",
+    "ping-json": b'event: ping\ndata: {"type":"ping"}\n\n',
+    "ping-array": b"event: ping\ndata: [1]\n\n",
+    "ping-with-odd-calls": b'event: x\ndata: {"choices":[{"delta":{"tool_calls":[{"function":'
+    b'{"arguments":{"a":1%b}}}]}}]}\n\n' % (b"0" * 5000),
+    "heartbeat": b"event: heartbeat\ndata: 2026-01-01T00:00:00Z\n\n",
+    "event-without-data": b"event: ping\n\n",
+    "null": b"data: null\n\n",
+    "empty-array": b"data: []\n\n",
+    "empty-text": b'data: ""\n\n',
+    "false": b"data: false\n\n",
+    "zero": b"data: 0\n\n",
+    "blank": b"data:   \n\n",
+    "comment": b": ping\n\n",
+}
+
+
+@pytest.mark.parametrize("event", HARMLESS.values(), ids=HARMLESS)
+def test_events_that_are_none_of_ours(event: bytes) -> None:
+    for body in (sse(A) + event + sse(LAST, "[DONE]"), event + sse(A, LAST, "[DONE]")):
+        found = read([body])
+        assert (found.failure, found.done) == (None, True)
+        assert "".join(delta.text for _, delta, _ in found.events) == "a"
+
+
+@pytest.mark.parametrize(
+    "mark", ["data: [DONE] \n\n", "data:[DONE]\t\r\n\r\n", "event: message\ndata: [DONE]\n\n"]
+)
+def test_end_marks_with_blanks(mark: str) -> None:
+    found = read([sse(A) + mark.encode() + sse(B)])
+    assert (found.done, found.failure) == (True, None)
+    assert [delta.text for _, delta, _ in found.events] == ["a", ""]
+
+
+# Errors that come with HTTP 200, in every shape: exit status and server's code.
+TOLD: dict[str, tuple[Any, tuple[ExitStatus, str | None]]] = {
+    "success-false": ({"success": False, "message": "quota"}, (ExitStatus.TRANSIENT, None)),
+    "success-false-with-data": (
+        {"success": False, "data": chunk({"content": "x"})},
+        (ExitStatus.TRANSIENT, None),
+    ),
+    "success-false-with-choices": (
+        {"success": False, **reply({"content": "x"})},
+        (ExitStatus.TRANSIENT, None),
+    ),
+    "object-error": (
+        {"object": "error", "message": "no", "code": 401},
+        (ExitStatus.AUTH, "401"),
+    ),
+    "type-error": ({"type": "error", "message": "no"}, (ExitStatus.TRANSIENT, None)),
+    "type-error-nested": (
+        {"type": "error", "error": {"type": "overloaded_error", "message": "no"}},
+        (ExitStatus.TRANSIENT, "overloaded_error"),
+    ),
+    "detail": ({"detail": "no"}, (ExitStatus.TRANSIENT, None)),
+    "detail-list": ({"detail": [{"loc": ["x"], "msg": "no"}]}, (ExitStatus.TRANSIENT, None)),
+    "errors": (
+        {"errors": [{"message": "no", "code": "rate_limit"}]},
+        (ExitStatus.TRANSIENT, "rate_limit"),
+    ),
+    "array": ([{"error": {"code": 402, "message": "no"}}], (ExitStatus.CREDIT, "402")),
+    "problem": ({"title": "no", "status": 403}, (ExitStatus.AUTH, None)),
+    "code-and-message": ({"code": 429, "message": "no"}, (ExitStatus.TRANSIENT, "429")),
+    "error": ({"error": {"code": 402, "message": "no"}}, (ExitStatus.CREDIT, "402")),
+    "enveloped": (
+        {"data": {"error": CONTEXT}},
+        (ExitStatus.REJECTED, "context_length_exceeded"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("document", "expected"), TOLD.values(), ids=TOLD)
+def test_errors_count_in_every_shape_before_and_after_text(
+    document: Any, expected: tuple[ExitStatus, str | None]
+) -> None:
+    after, before = read([sse(A, document, B, "[DONE]")]), read([sse(document, A, "[DONE]")])
+    assert after.failure == before.failure == expected
+    assert [delta.text for _, delta, _ in after.events[:1]] == ["a"]
+    assert len(before.events) == 1
+    with pytest.raises(ClinecliError) as caught:
+        decode_body(raw(document))
+    assert (caught.value.status, coded(caught.value)) == expected
+    # A server that knows no streaming.
+    assert read([raw(document)], "application/json").failure == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (b"event: error\n\n", "the server failed"),
+        (b"event: error\ndata:\n\n", "the server failed"),
+        (b"event: error\ndata: out of memory\n\n", "out of memory"),
+        (b"event: ERROR\ndata: out of memory\n\n", "out of memory"),
+        (b'event: error\ndata: "text"\n\n', "text"),
+        (b"event: error\ndata: \xff\n\n", "the server failed"),
+    ],
+    ids=["nothing", "empty", "text", "upper case", "JSON text", "not UTF-8"],
+)
+def test_error_events_of_any_kind(event: bytes, words: str) -> None:
+    for before in (b"", sse(A)):
+        reader = StreamReader(Origin("text/event-stream", "req-7"))
+        reader.feed(before + event + sse(B, "[DONE]"))
+        assert reader.failure is not None
+        assert reader.failure.status == ExitStatus.TRANSIENT
+        assert words in reader.failure.text
+        assert reader.failure.request_id == "req-7"
+        assert not reader.done
+
+
+@pytest.mark.parametrize("status", [402, 500, 511])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["cut", "line end", "CRLF"])
+def test_an_error_counts_that_lacks_its_blank_line(status: int, end: str) -> None:
+    tail = f"data: {json.dumps({'error': {'code': status}})}{end}".encode()
+    found = read([sse(A, LAST) + tail])
+    assert found.failure is not None
+    assert found.failure[1] == str(status)
+    # What was cut within an event says nothing.
+    assert read([sse(A, LAST) + tail[: len(tail) // 2]]).failure is None
+
+
+# What `--json` prints is the API's own object, whatever is around it: as it came.
+ENVELOPED: dict[str, tuple[str, str]] = {
+    "usual": ('{"success":true,"data":%s}', "%s"),
+    "other-order": ('{"data":%s,"success":true}', "%s"),
+    "more-members": ('{"data":%s,"requestId":1}', "%s"),
+    "more-members-before": ('{"meta":{"data":[1]},"data": %s }', "%s"),
+    "nested": ('{"data":{"data":%s}}', "%s"),
+    "nested-with-more": ('{"success":true,"data":{"data":%s,"x":[1]},"y":"}"}', "%s"),
+    "error-null": ('{"error":null,"data":%s}', "%s"),
+    "bare": ("%s", "%s"),
+    "data-inside": ("%s", "%s"),
+}
+
+
+@pytest.mark.parametrize(("around", "_"), ENVELOPED.values(), ids=ENVELOPED)
+def test_envelopes_are_opened_in_what_is_printed(around: str, _: str) -> None:
+    whole = (
+        '{"choices":[{"message":{"content":"é😀 }"},"finish_reason":"stop"}],"n":1.10,"data":{}}'
+    )
+    event = decode_body((around % whole).encode())
+    assert (event.raw.decode(), event.delta.text) == (whole, "é😀 }")
+    piece = whole.replace("message", "delta")
+    (seen,) = read([sse(around % piece)]).events
+    assert (seen[0].decode(), seen[1].text) == (piece, "é😀 }")
+
+
+def test_control_characters_that_a_parser_forgives_are_escaped() -> None:
+    payload = b'{"choices":[{"delta":{"content":"a\tb\x01\x1b"}}]}'
+    (seen,) = read([b"data: " + payload + b"\n\n"]).events
+    assert seen[1].text == "a\tb\x01\x1b"
+    assert not re.search(rb"[\x00-\x1f]", seen[0])
+    assert json.loads(seen[0]) == json.loads(payload, strict=False)
+
+
+@pytest.mark.parametrize(
+    "inner", [b"1" * 5000, b"[" * 2000 + b"]" * 2000], ids=["5,000 digits", "2,000 deep"]
+)
+def test_numbers_and_depths_that_parsers_refuse(inner: bytes) -> None:
+    payload = b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],"x":%b}' % inner
+    found = read([b"data: " + payload + b"\n\n"])
+    assert (found.events[0][0], found.events[0][1].text, found.failure) == (payload, "a", None)
+    event = decode_body(payload)
+    assert (event.raw, event.delta.text) == (payload, "a")
+    enveloped = decode_body(b'{"data":%b,"id":1}' % payload)
+    assert enveloped.raw == payload
+
+
+def test_a_whole_message_after_the_deltas_is_no_more_text() -> None:
+    last = reply({"content": "ab", "tool_calls": [call(name="f")]}, usage=USAGE)
+    found = read([sse(A, B, last, "[DONE]")])
+    assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", ""]
+    assert found.events[2][1] == Delta(finish_reason="stop", usage=USAGE)
+    # Alone, it is the text.
+    assert read([sse(last, "[DONE]")]).events[0][1].text == "ab"
+
+
+@pytest.mark.parametrize("body", [b"hello there " * 9, b"<p>oh</p>" * 9, BOM * 2 + b"data: x\n\n"])
+def test_what_is_no_stream_is_told_the_same_however_it_comes(body: bytes) -> None:
+    def failure(pieces: list[bytes]) -> str:
+        reader = StreamReader(Origin("text/plain"))
+        for piece in pieces:
+            reader.feed(piece)
+        reader.close()
+        assert reader.failure is not None
+        return reader.failure.text
+
+    whole = failure([body])
+    assert failure([body[i : i + 1] for i in range(len(body))]) == whole
+    assert failure([body[:5], body[5:]]) == whole
+
+
+def test_endless_blanks_before_a_stream_are_not_kept() -> None:
+    tracemalloc.start()
+    reader = StreamReader(Origin("text/event-stream"))
+    for _ in range(1000):
+        assert reader.feed(b" \n" * 5000) == []
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert [event.delta.text for event in reader.feed(sse(A))] == ["a"]
+
+
 @pytest.mark.parametrize(("body", "content_type", "expected"), STREAMS.values(), ids=STREAMS)
 def test_stream(body: bytes, content_type: str, expected: Read) -> None:
     assert read([body], content_type) == expected
@@ -657,6 +867,14 @@ def test_an_event_that_outgrows_the_decoder() -> None:
     assert reader.failure.status == ExitStatus.INCOMPLETE
     assert "exceeds" in reader.failure.message
     assert reader.feed(b"\n\n" + sse(B)) == []
+
+
+def test_the_events_before_one_that_outgrows_the_decoder_are_given() -> None:
+    reader = StreamReader(Origin("text/event-stream"))
+    large = b"data: " + b"x" * (DEFAULT_MAX_EVENT_BYTES + 1)
+    assert len(reader.feed(sse(A, B) + large)) == 2
+    assert reader.failure is not None
+    assert reader.failure.code is Code.TOO_LARGE
 
 
 def test_an_object_that_outgrows_the_decoder() -> None:
@@ -703,11 +921,12 @@ def test_decode_body() -> None:
         pytest.param(b"hi", "text/plain", ExitStatus.INCOMPLETE, "text/plain", id="text"),
         pytest.param(b"[]", "", ExitStatus.INCOMPLETE, "no chat completion", id="array"),
         pytest.param(
-            raw(reply({"tool_calls": [call(arguments={"a": 10**400})]})),
+            b'{"choices":[{"message":{"tool_calls":[{"function":{"name":"f","arguments":'
+            b'{"a":1%b}}}]}}]}' % (b"0" * 5000),
             "",
             ExitStatus.INCOMPLETE,
             "cannot be written as JSON",
-            id="arguments-with-a-huge-integer",
+            id="arguments-with-infinity",
         ),
         pytest.param(
             b'{"success":false,"error":"no"}', "", ExitStatus.TRANSIENT, "no", id="gateway-error"
@@ -826,7 +1045,7 @@ def check_any(decode: Callable[[bytes], Delta], data: bytes) -> None:
         assert text is None or type(text) is str
     assert delta.usage is None or type(delta.usage) is dict
     for piece in delta.tool_calls:
-        assert isinstance(piece.position, int)
+        assert piece.position is None or type(piece.position) is int
         assert (type(piece.id), type(piece.name), type(piece.arguments)) == (str, str, str)
     if delta.error is not None:
         assert isinstance(delta.error, ClinecliError)
@@ -883,7 +1102,8 @@ def test_property_any_stream(body: bytes, content_type: str, data: st.DataObject
     assert whole.complete >= whole.done
     for line, delta, done in whole.events:
         assert b"\n" not in line
-        assert bool(line) or (done and delta == Delta())
+        assert line or (done and delta == Delta()) or whole.failure
+        assert not line or isinstance(json.loads(line, strict=True), dict | list)
 
 
 # The recorded responses of the real API.

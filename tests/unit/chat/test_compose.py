@@ -12,7 +12,7 @@ from clinecli.chat.compose import Composed, Defaults, compose, with_model
 from clinecli.chat.conversation import Schema
 from clinecli.chat.images import is_url
 from clinecli.chat.inputs import Inputs, Named, stdin_flag
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.request import ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
 from clinecli.jsontext import Number
 from clinecli.options.chat import ChatOptions

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinecli.chat.calls import ToolCall
 from clinecli.chat.render import first_code_block, tool_call_line, usage_json, usage_line
-from clinecli.chat.reply import Delta, Event, Reply, ToolCall
+from clinecli.chat.reply import Delta, Event, Reply
 
 # Code blocks: CommonMark 4.5, by its examples and by what models write
 
@@ -87,6 +89,32 @@ def test_fences_that_never_close_take_no_quadratic_time() -> None:
     assert first_code_block("* " * 100_000 + "```") is None
 
 
+SLOW: dict[str, tuple[str, str | None]] = {
+    "backticks": ("`" * 300_000 + "x`", None),
+    "backticks-in-each-line": (("`" * 1000 + "x`\n") * 1000, None),
+    "a-long-fence": ("`" * 300_000 + "\nx\n" + "`" * 300_000, "x\n"),
+    "a-long-fence-that-never-ends": ("`" * 1000 + "\n" + ("`" * 999 + "\n") * 1000, None),
+    "spaces": (" " * 1_000_000 + "x", None),
+    "spaces-after-a-fence": ("```\n" + "```" + " \t" * 500_000 + "x\n```", None),
+    "numbers": ("1. " * 300_000, None),
+    "tildes": ("~" * 1_000_000 + "\nx", None),
+    "line-ends": ("\n" * 3_000_000, None),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), SLOW.values(), ids=SLOW)
+def test_what_would_take_long_or_much(text: str, code: str | None) -> None:
+    tracemalloc.start()
+    found = first_code_block(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    if code is None and not text.startswith("```\n"):
+        assert found is None
+    elif code is not None:
+        assert found == code
+    assert peak < 5 * len(text) + 1_000_000
+
+
 # Tool calls and usage
 
 
@@ -135,14 +163,38 @@ def test_usage_line(given_reply: Reply, line: str) -> None:
         {"prompt_tokens": 14, "cost": 0.5, "cost_details": {"x": [1]}},
         {"prompt_tokens": 2**70},
         {"note": "\ud83d"},
+        {"note": "é"},
     ],
-    ids=["none", "nested", "a large number", "surrogate"],
+    ids=["none", "nested", "a large number", "surrogate", "text"],
 )
 def test_usage_json_keeps_every_field(usage: dict[str, Any] | None) -> None:
-    line = usage_json([reply(usage, "a/b", "gen-1")], 1.23456)
-    expected = {"usage": usage or {}, "model": "a/b", "id": "gen-1", "seconds": 1.235}
+    answered = reply(usage, "a/b", "gen-1")
+    answered.request_id = "req-1"
+    line = usage_json([answered], 1.23456)
+    expected = {
+        "usage": usage or {},
+        "model": "a/b",
+        "id": "gen-1",
+        "request_id": "req-1",
+        "seconds": 1.235,
+    }
     assert json.loads(line) == expected
     assert b"\n" not in line
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [json.loads("[" * 900 + "]" * 900), float("inf"), 1e300],
+    ids=["deep", "infinite", "huge"],
+)
+def test_usage_that_no_json_can_hold_leaves_the_numbers(odd: Any) -> None:
+    deep = odd
+    for _ in range(900 if isinstance(odd, list) else 0):
+        deep = [deep]
+    line = usage_json([reply({"prompt_tokens": 14, "x": deep}, "a/b", "gen-1")], 1.0)
+    found = json.loads(line)
+    assert found["usage"]["prompt_tokens"] == 14
+    assert (found["model"], found["id"]) == ("a/b", "gen-1")
 
 
 FIRST = {"prompt_tokens": 14, "completion_tokens": 0, "cost": 0.25}

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.reply import ChatRequest, Delta, Event, Reply, ToolCall, ToolCallPiece
-from clinecli.errors import ExitStatus, RejectedError
+from clinecli.chat.calls import ToolCall, ToolCallPiece
+from clinecli.chat.reply import Delta, Event, Reply
+from clinecli.chat.request import ChatRequest
+from clinecli.errors import ExitStatus, RejectedError, Retry
+from clinecli.text import is_visible
 
 
 def fold(*deltas: Delta, done: bool = False, keep_text: bool = True) -> Reply:
@@ -129,6 +132,12 @@ class TestFolding:
             pytest.param([" ", "a"], True, id="after-white-space"),
             pytest.param(["a", " "], True, id="before-white-space"),
             pytest.param(["0"], True, id="zero"),
+            pytest.param(["\u200b\ufeff", "\u2060"], False, id="zero-width"),
+            pytest.param(["\0\0", "\x1b\x07\x7f\x9b"], False, id="controls"),
+            pytest.param(["\u200e\xad\U000e0041"], False, id="hidden"),
+            pytest.param(["\u200b", "a"], True, id="zero-width-before-text"),
+            pytest.param(["\u200d👩"], True, id="emoji"),
+            pytest.param(["\ud83d"], True, id="half-an-emoji"),
         ],
     )
     def test_has_text(self, texts: list[str], expected: bool) -> None:
@@ -175,7 +184,7 @@ class TestFolding:
 
     def test_id_and_name_sent_again_are_not_doubled(self) -> None:
         reply = fold(piece(0, "a", "f", "1"), piece(0, "a", "f", "2"), piece(0, "b", "g", "3"))
-        assert reply.tool_calls == [ToolCall("a", "f", "123")]
+        assert reply.tool_calls == [ToolCall("a", "f", "12"), ToolCall("b", "g", "3")]
 
     def test_id_and_name_may_come_late(self) -> None:
         reply = fold(piece(0, arguments="{}"), piece(0, name="f"), piece(0, id="a"))
@@ -204,6 +213,7 @@ CUT = (ExitStatus.INCOMPLETE, "cut")
 FILTER = (ExitStatus.REJECTED, "content_filter")
 EMPTY = (ExitStatus.INCOMPLETE, "empty_reply")
 LENGTH = (ExitStatus.INCOMPLETE, "length")
+FAILED = (ExitStatus.TRANSIENT, None)
 
 
 def finish(reason: str) -> Delta:
@@ -215,7 +225,20 @@ FAILURES: dict[str, tuple[list[Delta], bool, bool, tuple[ExitStatus, str | None]
     "text-stop": ([TEXT, finish("stop")], False, False, None),
     "text-done": ([TEXT], True, False, None),
     "text-stop-done": ([TEXT, finish("stop")], True, False, None),
-    "text-unknown-reason": ([TEXT, finish("end_turn")], False, False, None),
+    "text-end-turn": ([TEXT, finish("end_turn")], False, False, None),
+    "text-unknown-reason": ([TEXT, finish("weird")], False, False, None),
+    "nameless-call": ([piece(0, "a", "", "{}"), finish("tool_calls")], True, False, EMPTY),
+    "empty-call": ([piece(0), finish("tool_calls")], True, False, EMPTY),
+    "zero-width": ([Delta("\u200b\ufeff"), finish("stop")], True, False, EMPTY),
+    "nul": ([Delta("\0"), finish("stop")], True, False, EMPTY),
+    "max-tokens": ([TEXT, finish("MAX_TOKENS")], True, False, LENGTH),
+    "model-length": ([TEXT, finish("model_length")], True, False, LENGTH),
+    "max-tokens-with-cap": ([TEXT, finish("max_tokens")], True, True, None),
+    "safety": ([TEXT, finish("SAFETY")], True, True, FILTER),
+    "network-error": ([TEXT, finish("network_error")], True, True, FAILED),
+    "error-without-text": ([finish("insufficient_system_resource")], True, False, FAILED),
+    "abort": ([TEXT, finish("abort")], True, True, CUT),
+    "cancelled-without-text": ([finish("cancelled")], True, False, CUT),
     "tool-calls": ([CALL, finish("tool_calls")], False, False, None),
     "tool-calls-done": ([CALL], True, False, None),
     "text-and-tool-calls": ([TEXT, CALL, finish("tool_calls")], True, False, None),
@@ -259,6 +282,7 @@ def test_failure(
     keep_text: bool,
 ) -> None:
     reply = fold(*deltas, done=done, keep_text=keep_text)
+    reasons = [delta.finish_reason for delta in deltas]
     failure = reply.failure(limits_tokens=limits_tokens)
     if expected is None:
         assert failure is None
@@ -267,7 +291,30 @@ def test_failure(
     assert (failure.status, failure.code) == expected
     assert failure.message
     assert failure.hint
-    assert not failure.retryable
+    # What the same request may do better.
+    assert failure.retryable == (
+        expected[1] in {"cut", "empty_reply", None} and "length" not in reasons
+    )
+    assert failure.retry in {Retry.NEVER, Retry.TWICE}
+
+
+@pytest.mark.parametrize(
+    ("deltas", "notes"),
+    [
+        ([TEXT, finish("stop")], []),
+        ([TEXT, finish("weird\x1b[31m")], ["'weird [31m'"]),
+        ([TEXT, finish("w" * 1000)], ["…'"]),
+        ([CALL, piece(1, "b", "", "{}"), finish("stop")], ["1 tool call(s) without a name"]),
+    ],
+    ids=["none", "unknown", "long", "nameless"],
+)
+def test_notes(deltas: list[Delta], notes: list[str]) -> None:
+    told = fold(*deltas, done=True).notes
+    assert len(told) == len(notes)
+    for note, words in zip(told, notes, strict=True):
+        assert words in note
+        assert note.isprintable()
+        assert len(note) < 250
 
 
 def test_empty_reply_with_reasoning_says_so() -> None:
@@ -317,16 +364,10 @@ def test_property_status_zero_means_complete_and_not_empty(
     assert reply.finish_reason == (reasons[-1] if reasons else None)
     assert reply.complete == (done or bool(reasons))
     pieces = [piece for delta in deltas for piece in delta.tool_calls]
-    arguments = {
-        position: "".join(piece.arguments for piece in pieces if piece.position == position)
-        for position in {piece.position for piece in pieces}
-    }
-    assert [call.arguments for call in reply.tool_calls] == [
-        arguments[position] for position in sorted(arguments)
-    ]
+    assert bool(reply.tool_calls) == any(piece.name for piece in pieces)
     good = (
         reply.complete
-        and bool(reply.text.strip() or reply.tool_calls)
+        and bool(is_visible(reply.text) or reply.tool_calls)
         and reply.finish_reason != "content_filter"
         and (limits_tokens or reply.finish_reason != "length")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,9 @@ COMPLETE: dict[str, tuple[bytes, Events]] = {
     "event-last-one-wins": (b"event: x\nevent: y\ndata: a\n\n", [ev(b"a", "y")]),
     "event-reset-by-dispatch": (b"event: x\ndata: a\n\ndata: b\n\n", [ev(b"a", "x"), B]),
     "event-without-data-is-dropped": (b"event: x\n\ndata: a\n\n", [A]),
+    # Not by the standard: an error must not get lost.
+    "error-without-data": (b"event: error\n\ndata: a\n\n", [ev(b"", "error"), A]),
+    "error-with-empty-data": (b"event: error\ndata:\n\n", [ev(b"", "error")]),
     "event-empty": (b"event\ndata: a\n\nevent:\ndata: b\n\n", [A, B]),
     "event-not-utf8": (b"event: \xff\ndata: a\n\n", [ev(b"a", "\ufffd")]),
     "event-utf8": ("event: é\ndata: a\n\n".encode(), [ev(b"a", "é")]),
@@ -206,6 +210,28 @@ FITS: dict[str, tuple[bytes, int]] = {
 }
 
 
+def test_tiny_lines_of_data_take_the_memory_of_their_text() -> None:
+    read = b"data:ab\n" * 8_000
+    tracemalloc.start()
+    decoder = SSEDecoder()
+    for _ in range(50):
+        assert decoder.feed(read) == []
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Three bytes for each of 400,000 lines.
+    assert kept < 3_000_000
+    assert decoder.close() == [ev(b"\n".join([b"ab"] * 400_000))]
+
+
+def test_a_large_read_is_not_split_at_once() -> None:
+    read = b"data:a\n" * 2_000_000
+    tracemalloc.start()
+    SSEDecoder().feed(read)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40_000_000
+
+
 class TestCap:
     CAP = 64
 
@@ -224,6 +250,12 @@ class TestCap:
         raw *= 50
         assert len(self._feed(raw)) == count
         assert len(self._feed(*bytewise(raw))) == count
+
+    def test_the_events_before_are_told(self) -> None:
+        decoder = SSEDecoder(max_event_bytes=self.CAP)
+        with pytest.raises(EventTooLarge) as caught:
+            decoder.feed(b"data: a\n\ndata: b\n\ndata: " + b"x" * 70 + b"\n\n")
+        assert caught.value.events == [A, B]
 
     def test_a_whole_event_at_the_cap_and_above_it(self) -> None:
         at_cap = b"data: " + b"x" * (self.CAP - 1) + b"\n\n"

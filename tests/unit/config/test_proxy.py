@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from clinecli.config.base_url import BaseUrl, parse_base_url
-from clinecli.config.proxy import Proxy, bypassed, choose_proxy, no_proxy, parse_proxy
+from clinecli.config.base_url import BaseUrl, is_loopback, parse_base_url
+from clinecli.config.proxy import (
+    Proxy,
+    bypassed,
+    choose_proxy,
+    no_proxy,
+    parse_proxy,
+    proxy_secrets,
+    proxy_token,
+)
 from clinecli.config.secret import Secret
 from clinecli.errors import ConfigError, ConnectionFailed
 from tests.helpers.proxies import ESCAPED, PASSWORD, UNUSABLE
@@ -69,6 +77,7 @@ def test_no_proxy(environ: dict[str, str], expected: tuple[str, list[str]]) -> N
 HTTPS = parse_base_url("https://api.cline.bot", "test")
 HTTP = parse_base_url("http://127.0.0.1:8080", "test")
 A, B = "http://127.0.0.1:1", "http://127.0.0.1:2"
+FAR = "http://10.0.0.1:3128"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +94,9 @@ A, B = "http://127.0.0.1:1", "http://127.0.0.1:2"
         (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "cline.bot"}, None),
         (HTTPS, None, {"HTTPS_PROXY": A, "ALL_PROXY": B, "NO_PROXY": "cline.bot"}, None),
         (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "bot.cline"}, "HTTPS_PROXY"),
+        (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "cline.bot:443"}, None),
+        (HTTPS, None, {"HTTPS_PROXY": A, "NO_PROXY": "cline.bot:80"}, "HTTPS_PROXY"),
+        (HTTPS, None, {"https_proxy": "", "ALL_PROXY": A}, "ALL_PROXY"),
         (HTTPS, A, {"HTTPS_PROXY": B, "NO_PROXY": "*"}, "--proxy"),
         (HTTPS, "", {"HTTPS_PROXY": B}, None),
         (HTTPS, " ", {"HTTPS_PROXY": B}, None),
@@ -111,9 +123,43 @@ def test_no_proxy_outranks_the_config_file() -> None:
     assert choose_proxy(HTTPS, None, {"NO_PROXY": "cline.bot"}, A) is None
 
 
-def test_choose_proxy_keeps_the_key_from_far_proxies() -> None:
-    with pytest.raises(ConfigError, match="plain text"):
-        choose_proxy(HTTP, None, {"http_proxy": "http://10.0.0.1:3128"})
+@pytest.mark.parametrize(
+    ("flag", "environ", "source", "hint"),
+    [
+        (None, {"http_proxy": FAR}, "http_proxy", "add 127.0.0.1 to NO_PROXY"),
+        (FAR, {}, "--proxy", "use https://, or leave out --proxy"),
+    ],
+    ids=["variable", "flag"],
+)
+def test_choose_proxy_keeps_the_key_from_far_proxies(
+    flag: str | None, environ: dict[str, str], source: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_proxy(HTTP, flag, environ)
+    assert f"{FAR} from {source} would see the key in plain text" in caught.value.message
+    assert caught.value.hint == hint
+
+
+CREDENTIALS: list[tuple[str, str, tuple[str, ...]]] = [
+    # Of RFC 7617, section 2 and 2.1.
+    ("http://Aladdin:open%20sesame@h", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==", ("open sesame",)),
+    ("http://test:123%C2%A3@h", "dGVzdDoxMjPCow==", ("123£",)),
+    ("http://test@h", "dGVzdDo=", ()),
+    ("http://test:@h", "dGVzdDo=", ()),
+    ("http://h", "", ()),
+]
+
+
+@pytest.mark.parametrize(("text", "token", "passwords"), CREDENTIALS)
+def test_credentials(text: str, token: str, passwords: tuple[str, ...]) -> None:
+    proxy = parse_proxy(text, "X")
+    assert proxy_token(proxy) == token
+    secrets = [secret.reveal() for secret in proxy_secrets(proxy)]
+    assert secrets == ([*passwords, token] if passwords else [])
+
+
+def test_no_proxy_has_no_secrets() -> None:
+    assert proxy_secrets(None) == ()
 
 
 @pytest.mark.parametrize(
@@ -143,3 +189,25 @@ def test_an_unusable_proxy_is_not_worth_a_retry(value: str) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         parse_proxy(value, "X")
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("api.localhost.", True),
+        ("127.0.0.1", True),
+        ("127.255.255.254.", True),
+        ("::1", True),
+        (".localhost.example", False),
+        ("notlocalhost", False),
+        ("127.0.0.1.example", False),
+        ("1127.0.0.1", False),
+        ("127.1", False),
+        ("::2", False),
+        ("", False),
+    ],
+)
+def test_what_never_leaves_this_machine(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected

@@ -74,6 +74,7 @@ def test_secret_compares_and_reveals() -> None:
     assert Secret(KEY) != Secret("other")
     assert Secret(KEY) != KEY
     assert hash(Secret(KEY)) == hash(Secret(KEY))
+    assert str(Secret(KEY)) == repr(Secret(KEY)) == "Secret(…)"
 
 
 # The key
@@ -97,10 +98,21 @@ BAD_KEYS: dict[str, tuple[str, str]] = {
     "undecodable": (f"{KEY}\udcff", "non-ASCII"),
     "double-quotes": (f'"{KEY}"', "wrapped in quotes"),
     "single-quotes": (f"'{KEY}'", "wrapped in quotes"),
+    "quote-before": (f'"{KEY}', "wrapped in quotes"),
+    "quote-after": (f"{KEY}'", "wrapped in quotes"),
     "bearer": (f"Bearer {KEY}", "'Bearer'"),
     "two-lines": (f"{KEY}\n{KEY}", "white space"),
     "header-injection": (f"{KEY}\r\nX-Evil: 1", "white space"),
     "space": (f"{KEY} {KEY}", "white space"),
+    "placeholder": ("YOUR_API_KEY", "is a placeholder"),
+    "placeholder-cline": ("your-cline-api-key-here", "is a placeholder"),
+    "stars": ("***", "is a placeholder"),
+    "angle": ("<key>", "is a placeholder"),
+    "variable": ("${CLINE_API_KEY}", "is a placeholder"),
+    "reference": ("op://vault/item/field", "is a placeholder"),
+    "env-line": (f"CLINE_API_KEY={KEY}", "is a line of a .env file"),
+    "exported": (f"export CLINE_API_KEY='{KEY}'", "is a line of a .env file"),
+    "position": (f"abc {KEY}", "U+0020 at position 4 of "),
     "control-character": (f"{KEY}\x07x", "control characters"),
     "escape-sequence": (f"\x1b[31m{KEY}", "control characters"),
 }
@@ -119,6 +131,13 @@ def test_bad_key_is_refused_and_not_quoted(name: str) -> None:
 
 
 # Secrets in text of a server
+
+
+def test_of_two_secrets_the_longer_is_taken_out_whole() -> None:
+    short, long = "sk-0123456789", "sk-0123456789-and-more"
+    for secrets in ((short, long), (long, short)):
+        redact = Redactor(tuple(map(Secret, secrets)))
+        assert redact(f"a {long} b {short} c") == "a [key] b [key] c"
 
 
 LONG = "sk-0123+/&<é>abcdef"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clinecli.doctor.check import Outcome, Result, select, verdict
+from clinecli.doctor.check import Finding, Result, select, verdict
 from clinecli.doctor.checks import CHECKS
 from clinecli.errors import AuthError, ExitStatus, UsageError
 from tests.helpers.doctor import result
@@ -13,6 +13,7 @@ ISSUE_ORDER = [
     *("runtime", "config", "key", "env.proxy", "env.ca"),
     *("net.dns", "net.tcp", "net.proxy", "net.tls"),
     *("api.http", "api.clock", "api.auth", "api.credit", "api.model", "message", "api.chat"),
+    "api.body",
 ]
 
 
@@ -93,8 +94,9 @@ def test_verdict(results: list[Result], strict: bool, expected: tuple[int, str |
     assert (found.exit_status, found.root_cause and found.root_cause.id) == expected
 
 
-def test_failed_outcomes_take_after_the_error() -> None:
+def test_failed_findings_take_after_the_error() -> None:
     from clinecli.doctor.check import failed
 
-    outcome = failed(AuthError("no"), "detail")
-    assert outcome == Outcome("fail", "no", ("detail",), AuthError.default_hint, ExitStatus.AUTH)
+    error = AuthError("no")
+    finding = failed(error, "detail")
+    assert finding == Finding("fail", "no", ("detail",), AuthError.default_hint, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clinecli.doctor.check import Result, verdict
-from clinecli.doctor.report import Style, style_for, text_report, workflow_commands
+from clinecli.doctor.report import Style, check_text, ending, style_for, workflow_commands
 from clinecli.errors import ExitStatus
 from tests.helpers.doctor import result
 
@@ -31,7 +31,8 @@ def test_the_locale_decides_about_symbols(environ: dict[str, str], expected: boo
 
 def test_ascii_has_no_other_character() -> None:
     failure = Result("a", "", "fail", "so … – é", ("→",), "do ✓", None, ExitStatus.AUTH, 0.0)
-    text = text_report([failure], verdict([failure], strict=False), Style(unicode=False))
+    style = Style(unicode=False, width=1)
+    text = check_text(failure, style) + ending([failure], verdict([failure], strict=False), style)
     assert text.isascii()
     assert text.splitlines()[0] == "FAIL a  so ... - \\xe9"
 

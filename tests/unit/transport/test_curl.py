@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clinecli.chat.reply import ChatRequest
+from clinecli.chat.request import ChatRequest
 from clinecli.config.base_url import parse_base_url
 from clinecli.config.proxy import choose_proxy
 from clinecli.config.settings import Settings

@@ -1,0 +1,217 @@
+"""doctor's requests to the API: one connection, and each distinct request once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from clinecli.chat.api_errors import describe_body
+from clinecli.chat.codec import json_body
+from clinecli.chat.endpoints import CHAT, OPENAI_MODELS
+from clinecli.config.keys import Key
+from clinecli.doctor.check import Findings
+from clinecli.doctor.setup import Asked, Line
+from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
+from clinecli.jsontext import dumps
+from clinecli.transport.client import JSON, Call
+from clinecli.transport.deadline import Deadline
+from clinecli.transport.exchange import Answer, Connection
+from clinecli.transport.replies import failure_of
+
+# Headers that tell people what is wrong, or soon will be.
+TELLING = (
+    *("retry-after", "deprecation", "sunset", "via", "server", "cf-ray", "www-authenticate"),
+    *("x-error", "x-squid-error", "x-cache", "proxy-authenticate"),
+)
+_TELLING_PREFIX = "x-ratelimit"
+# What a server may hold back of a request that it has not finished reading.
+LARGE_BYTES = 64 * 1024
+
+
+# What an endpoint gets that `ask` does not need.
+SIDE_SECONDS = 30.0
+
+
+class Answered(NamedTuple):
+    """What a server answers, whatever its status. `failure` is what `ask` would raise for it,
+    `seconds` the time until its head was there, `number` which of doctor's requests it was."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+    failure: ClinecliError | None
+    request_id: str | None
+    number: int = 0
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is meant for a browser, as of a gateway or a portal."""
+        return "HTML" in describe_body(self.body, self.headers.get("content-type", ""))
+
+    @property
+    def telling(self) -> dict[str, str]:
+        """The headers of interest."""
+        return {
+            name: value
+            for name, value in self.headers.items()
+            if name in TELLING or name.startswith(_TELLING_PREFIX)
+        }
+
+
+class Client:
+    """Asks the API. An answer is kept: the same request is never sent twice.
+
+    `sent` counts the requests, since a server may count them, too.
+    """
+
+    def __init__(
+        self, line: Line, key: Key | None, model: str, log: Callable[[str], None] | None = None
+    ) -> None:
+        self.model = model
+        self.sent = 0
+        self._line = line
+        self._key = key
+        self._log = log
+        self._kept: Connection | None = None
+        self._answers: dict[tuple[str, str, bytes, bool], Answered | ClinecliError] = {}
+
+    def get(self, path: str, *, with_key: bool = True, seconds: float | None = None) -> Answered:
+        """The answer to a GET. Raises `ClinecliError` when there is no whole answer."""
+        return self._once("GET", path, b"", with_key=with_key, seconds=seconds)
+
+    def document(self, path: str, *, with_key: bool = True) -> bytes:
+        """The JSON of a GET that `ask` never sends. Raises `ClinecliError`."""
+        answer = self.get(path, with_key=with_key, seconds=SIDE_SECONDS)
+        if answer.failure:
+            raise answer.failure
+        return json_body(answer.body)
+
+    def ask_nothing(
+        self, *, with_key: bool, padding: int = 0, seconds: float | None = None
+    ) -> Answered:
+        """What the chat endpoint answers to a request without a message, which costs nothing
+        where it is refused, and a token at most where it is not. Raises `ClinecliError`."""
+        fields: dict[str, Any] = {"model": self.model, "messages": [], "max_tokens": 1}
+        body = dumps({**fields, "stream": False})
+        # White space after JSON is JSON.
+        return self._once("POST", CHAT, body + b" " * padding, with_key=with_key, seconds=seconds)
+
+    def lists_models(self, *, with_key: bool) -> bool:
+        """Whether the server has the list of models of an OpenAI-compatible server."""
+        try:
+            failure = self.get(OPENAI_MODELS, with_key=with_key, seconds=SIDE_SECONDS).failure
+        except ClinecliError:
+            return False
+        return failure is None or isinstance(failure, AuthError)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        with_key: bool = True,
+        seconds: float | None = None,
+        idle: bool = True,
+    ) -> Call:
+        """A request that may take as long as one of `ask`, or `seconds`; with `idle`, its bytes
+        may keep waiting as long as those of `stream`. Raises `TransientError`."""
+        line = self._line
+        return Call(
+            method,
+            path,
+            Deadline(line.deadline.bound(seconds)),
+            body=body,
+            headers=JSON if body else (),
+            key=self._key.secret if self._key else None,
+            sends_key=with_key,
+            idle=line.patience if idle else line.settings.idle_timeout,
+            log=self._log,
+        )
+
+    def _once(
+        self, method: str, path: str, body: bytes, *, with_key: bool, seconds: float | None = None
+    ) -> Answered:
+        request = (method, path, body, with_key)
+        if request not in self._answers:
+            try:
+                call = self.call(method, path, body, with_key=with_key, seconds=seconds)
+                self._answers[request] = self._send(call)
+            except ClinecliError as error:
+                self._answers[request] = error
+        answer = self._answers[request]
+        if isinstance(answer, ClinecliError):
+            raise answer
+        return answer
+
+    def send(self, call: Call) -> Answer:
+        """An answer that is not kept. Raises `ClinecliError`."""
+        kept, self._kept = self._kept, None
+        self.sent += 1
+        return self._line.transport.send(call, kept)
+
+    def _send(self, call: Call) -> Answered:
+        started = time.monotonic()
+        with self.send(call) as answer:
+            seconds = time.monotonic() - started
+            body = answer.body()
+        self._kept = answer.kept
+        failure = failure_of(answer, body)
+        return Answered(
+            answer.status,
+            answer.headers,
+            body,
+            seconds,
+            failure,
+            answer.request_id,
+            self.sent,
+        )
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._kept:
+            self._kept.close()
+            self._kept = None
+
+
+def wanted_model(line: Line, findings: Findings) -> str:
+    """The model that would be asked: that of `--request`, else the configured one."""
+    asked = findings.get(Asked)
+    named = asked.request.body.get("model") if asked and asked.request else None
+    return named if isinstance(named, str) else line.settings.model
+
+
+def chat_failure(answer: Answered) -> ClinecliError | None:
+    """What `ask` would end with, by the answer to a request without a message. That it is refused
+    for its form is right."""
+    failure = answer.failure
+    if failure is None:
+        return _no_reply(answer)
+    is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
+    if is_refusal and failure.server_code != "model_not_found" and not answer.is_page:
+        return None
+    return failure
+
+
+def is_server_error(error: ClinecliError) -> bool:
+    """Whether a server failed at a request, which may be the fault of the request alone."""
+    status = error.http_status or 0
+    return (
+        isinstance(error, TransientError)
+        and (status >= 500 or status == 0)
+        and (error.code is not Code.TIMEOUT)
+    )
+
+
+def _no_reply(answer: Answered) -> ClinecliError | None:
+    """What is wrong with a success: nothing when it is the reply of a model."""
+    from clinecli.chat.api_errors import Origin
+    from clinecli.chat.codec import decode_body
+
+    try:
+        decode_body(answer.body, Origin(answer.headers.get("content-type", "")))
+    except ClinecliError as error:
+        return error
+    return None

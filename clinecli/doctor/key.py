@@ -1,0 +1,196 @@
+"""The check of the key that `ask` would use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import stat
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from clinecli.config.keys import (
+    KEY_FILE_VARIABLE,
+    Key,
+    find_key,
+    key_readers,
+    providers_path,
+)
+from clinecli.config.secret import Secret
+from clinecli.config.settings import Settings
+from clinecli.doctor.check import Finding, Findings, ok, warn
+from clinecli.doctor.setup import Setup
+from clinecli.errors import ConfigError
+from clinecli.jsontext import InvalidJson, loads
+
+# Where `key_readers` has the key command.
+_COMMAND = 4
+# Digits of the SHA-256 of a key, to compare two machines: they tell nothing of the key.
+_HASH_DIGITS = 8
+# A guess of a shorter key could be proved right by its hash.
+_HASHED_FROM = 16
+
+
+class _Source(NamedTuple):
+    """Where a key may be. `file` is the file that it is read from."""
+
+    read: Callable[[], Key | None]
+    file: str | None
+    is_command: bool
+
+
+def key(setup: Setup, known: Findings) -> Finding:
+    """The key that `ask` would use; the others are only compared with it."""
+    settings = known[Settings]
+    sources = _sources(settings, setup.environ)
+    found, file = _first(sources)
+    if not found:
+        # Raises what `ask` raises.
+        found = find_key(settings, setup.environ)
+    others, details = [], []
+    for source in sources:
+        if source.is_command:
+            # It may ask for a fingerprint: it is not run for a comparison.
+            unused = ["key_command of the config file"] * bool(settings.key_command)
+            details += [f"not used, and not run: {name}" for name in unused]
+            continue
+        try:
+            others += [other for other in [source.read()] if other]
+        except ConfigError as error:
+            details.append(f"not used, and of no use: {error.message}")
+    doubts = _doubts(found.secret.reveal(), settings.base_url.host, setup.now())
+    return _judged(found, file, others, details, [*doubts]).knowing(found)
+
+
+def _sources(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Source]:
+    """In order of precedence. Each is read once at most: a key file may be a pipe."""
+    files = (
+        settings.key_file,
+        None,
+        environ.get(KEY_FILE_VARIABLE),
+        settings.config_key_file,
+        None,
+        str(providers_path(environ)),
+    )
+    readers = zip(key_readers(settings, environ), files, strict=True)
+    for position, (read, file) in enumerate(readers):
+        yield _Source(read, file, position == _COMMAND)
+
+
+def _first(sources: Iterator[_Source]) -> tuple[Key | None, str | None]:
+    for source in sources:
+        found = source.read()
+        if found:
+            return found, source.file
+    return None, None
+
+
+def _judged(
+    found: Key,
+    file: str | None,
+    others: list[Key],
+    details: list[str],
+    doubts: list[tuple[str, str]],
+) -> Finding:
+    summary = f"from {found.source}, {_described(found.secret)}"
+    details += [f"the same key: {other.source}" for other in others if _same(found, other)]
+    different = [other.source for other in others if not _same(found, other)]
+    mode = _mode_for_others(file)
+    warnings = []
+    if different:
+        warnings.append(
+            (
+                f"another key, which is not used, is in {', '.join(different)}",
+                "remove the one that is out of date",
+            )
+        )
+    if mode:
+        warnings.append(
+            (f"others can read {file} (mode {mode:04o})", f"chmod 600 {shlex.quote(str(file))}")
+        )
+    warnings += doubts
+    if not warnings:
+        return ok(summary, *details)
+    said, remedies = zip(*warnings, strict=True)
+    return warn("; ".join([summary, *said]), *details, remedy="; ".join(remedies))
+
+
+# How the keys of other providers begin.
+_FOREIGN_PREFIXES = {
+    "sk-ant-": "Anthropic",
+    "sk-or-": "OpenRouter",
+    "sk-proj-": "OpenAI",
+    "sk-svcacct-": "OpenAI",
+    "gsk_": "Groq",
+    "AIza": "Google",
+    "ghp_": "GitHub",
+    "github_pat_": "GitHub",
+    "gho_": "GitHub",
+    "glpat-": "GitLab",
+    "hf_": "Hugging Face",
+    "xai-": "xAI",
+    "pplx-": "Perplexity",
+    "r8_": "Replicate",
+    "nvapi-": "NVIDIA",
+    "fw_": "Fireworks",
+    "AKIA": "AWS",
+    "xoxb-": "Slack",
+}
+_API_DOMAIN = "cline.bot"
+
+
+def _doubts(key: str, host: str, now: float) -> Iterator[tuple[str, str]]:
+    """What makes it unlikely that the key is accepted, and the remedy."""
+    create = "create an API key at https://app.cline.bot, Settings > API Keys"
+    expiry = expiry_of(key)
+    if expiry is not None and expiry < now:
+        moment = datetime.fromtimestamp(expiry, UTC)
+        yield f"it is a token that expired on {moment:%Y-%m-%d %H:%M} UTC", create
+    elif key.startswith("workos:"):
+        yield "it is an account token (workos:), which expires", create
+    provider = next(
+        (name for start, name in _FOREIGN_PREFIXES.items() if key.startswith(start)), ""
+    )
+    if provider and (host == _API_DOMAIN or host.endswith(f".{_API_DOMAIN}")):
+        yield f"it looks like a key of {provider}, not of Cline", create
+
+
+def expiry_of(key: str) -> float | None:
+    """When a JSON web token (RFC 7519) expires, as Unix time; None for what is no such token."""
+    parts = key.removeprefix("workos:").split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        padded = parts[1] + "=" * (-len(parts[1]) % 4)
+        expiry = loads(urlsafe_b64decode(padded))["exp"]
+        datetime.fromtimestamp(expiry, UTC)
+    except (InvalidJson, ValueError, KeyError, TypeError, OverflowError, OSError):
+        return None
+    return float(expiry)
+
+
+def _same(one: Key, other: Key) -> bool:
+    return one.secret == other.secret
+
+
+def _described(secret: Secret) -> str:
+    """Which key it is, without a character of it."""
+    key = secret.reveal()
+    if len(key) < _HASHED_FROM:
+        return f"{len(key)} characters"
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH_DIGITS]
+    return f"{len(key)} characters, SHA-256 {digest}…"
+
+
+def _mode_for_others(file: str | None) -> int | None:
+    """The mode of a key file that others can read or write; None when they cannot."""
+    if not file:
+        return None
+    try:
+        mode = Path(os.path.expanduser(file)).stat().st_mode  # noqa: PTH111
+    except OSError:
+        return None
+    return stat.S_IMODE(mode) if stat.S_ISREG(mode) and mode & 0o077 else None

@@ -1,0 +1,119 @@
+"""Runs that are repeated: until nothing fails, or to see how a link fares; and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from clinecli.doctor.check import Check, Result, verdict
+from clinecli.doctor.document import timings
+from clinecli.doctor.runner import Run
+from clinecli.doctor.setup import Setup
+from clinecli.errors import ExitStatus, UsageError
+from clinecli.jsontext import InvalidJson, loads
+from clinecli.streams.stdio import StdoutSink
+from clinecli.text import utf8
+
+# Between two runs of `--wait`: half as long again each time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+# What counts as slower than the baseline: so many times, and so many milliseconds.
+_TIMES_SLOWER, _MS_SLOWER = 1.5, 20.0
+
+
+def wait_until_healthy(setup: Setup, checks: Sequence[Check], seconds: float) -> None:
+    """Run the checks until none fails, or the time is over; the caller then reports one more run.
+
+    A failure that no waiting mends, such as a bad setting, ends it at once.
+    """
+    end = time.monotonic() + seconds
+    pause = _FIRST_PAUSE
+    while True:
+        found = verdict([*Run(setup).results(checks)], strict=False)
+        passing = {ExitStatus.CONNECTION, ExitStatus.TLS, ExitStatus.TRANSIENT}
+        passing |= {ExitStatus.INCOMPLETE, ExitStatus.REJECTED}
+        if found.exit_status not in passing or time.monotonic() + pause >= end:
+            return
+        cause = found.root_cause
+        setup.messages.note(f"waiting: {cause.id}: {cause.summary}" if cause else "waiting")
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def watch(setup: Setup, checks: Sequence[Check]) -> ExitStatus:
+    """Run the checks every so many seconds, a line for each run, and the spread at the end.
+
+    The status is that of the last run that failed; 0 when none did.
+    """
+    options = setup.options
+    sink = StdoutSink()
+    runs: list[dict[str, float]] = []
+    failed = ExitStatus.OK
+    number = 0
+    try:
+        while options.count is None or number < options.count:
+            started = time.monotonic()
+            results = [*Run(setup).results(checks)]
+            found = verdict(results, strict=options.strict)
+            runs.append(timings(results))
+            failed = found.exit_status or failed
+            sink.write(utf8(_line(results, found.root_cause, setup.now()) + "\n"))
+            sink.commit()
+            number += 1
+            if number != options.count:
+                time.sleep(max(0.0, (options.watch or 0) - (time.monotonic() - started)))
+    finally:
+        sink.write(utf8("".join(f"{line}\n" for line in spread(runs))))
+        sink.commit()
+    return failed
+
+
+def _line(results: Sequence[Result], cause: Result | None, now: float) -> str:
+    moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    took = ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in timings(results).items())
+    said = f"{cause.id}: {cause.summary}" if cause else "ok"
+    return f"{moment}  {said}" + (f"  ({took})" if took else "")
+
+
+def spread(runs: Sequence[dict[str, float]]) -> list[str]:
+    """Median and 95th percentile of each stage, in milliseconds."""
+    lines = []
+    for stage in dict.fromkeys(name for run in runs for name in run):
+        values = sorted(run[stage] for run in runs if stage in run)
+        lines.append(
+            f"{stage}: p50 {percentile(values, 50):.1f} ms, p95 {percentile(values, 95):.1f} ms "
+            f"({len(values)} runs)"
+        )
+    return lines
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """By the nearest rank, of values in ascending order."""
+    rank = -(-len(ordered) * percent // 100)
+    return ordered[max(int(rank), 1) - 1]
+
+
+def slower(path: str, results: Sequence[Result]) -> list[str]:
+    """What takes longer than in an earlier report. Raises `UsageError`."""
+    before = _timings_of(path)
+    lines = []
+    for stage, took in timings(results).items():
+        was = before.get(stage)
+        if was is not None and took > was * _TIMES_SLOWER and took - was > _MS_SLOWER:
+            lines.append(f"slower than before: {stage} took {took:.1f} ms, was {was:.1f} ms")
+    return lines or ["nothing is slower than before"]
+
+
+def _timings_of(path: str) -> dict[str, float]:
+    from clinecli.streams.files import read_bytes
+
+    try:
+        document: Any = loads(read_bytes(path))
+        found = document["timings_ms"]
+        return {str(name): float(value) for name, value in found.items()}
+    except (InvalidJson, KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(
+            f"{path} is no report of `clinecli doctor --json`",
+            hint="make one: clinecli doctor --json >baseline.json",
+        ) from None
