@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from clinecli.chat.prompt_file import PromptFile
 from clinecli.chat.template import INPUT, parse_values
@@ -18,7 +17,7 @@ from clinecli.jsontext import dumps
 
 PREFIX = "CLINECLI_INPUT_"
 _GITHUB_TOKEN = re.compile(r"(?:gh[pousr]_|github_pat_)\w+")
-_RETIRED = ("models.github.ai", "models.inference.ai.azure.com")
+_RETIRED = re.compile(r"(?:https?://)?models\.(?:github\.ai|inference\.ai\.azure\.com)\b", re.I)
 _SECRET_HEADER = re.compile(r"key|token|secret|password|auth|cookie|signature", re.IGNORECASE)
 
 
@@ -112,7 +111,7 @@ def check(inputs: Inputs) -> None:
             hint="remove them; fetch what the model needs in a step before, with `gh`, and pass "
             "it by file_input",
         )
-    if urlsplit(inputs.endpoint).hostname in _RETIRED:
+    if _RETIRED.match(inputs.endpoint):
         raise ConfigError(
             f"{inputs.endpoint} was retired with GitHub Models on 2026-07-30",
             hint="remove the input endpoint, or give it the root of an OpenAI-compatible API",

@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,9 @@ def environment(url: str = "") -> dict[str, str]:
         for name, value in os.environ.items()
         if not any(part in name.lower() for part in dropped)
     }
-    ours = {"CLINE_API_KEY": KEY, "XDG_CONFIG_HOME": "/nonexistent"}
+    # No settings of the user's; `llm` makes a directory there.
+    config = str(Path(tempfile.gettempdir(), "clinecli-benchmark"))
+    ours = {"CLINE_API_KEY": KEY, "XDG_CONFIG_HOME": config}
     return kept | ours | ({"CLINE_API_BASE_URL": url} if url else {})
 
 

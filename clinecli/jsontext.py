@@ -14,9 +14,8 @@ class InvalidJson(ValueError):
     """Bytes that are not JSON. The text of the error quotes none of them."""
 
 
-# Beyond this size a document that is nested too deeply is not looked through.
+# A document on which parsers give up is looked through up to this size, and kept to this depth.
 _PRUNED_BYTES = 4 * 1024 * 1024
-# How deep a document may be that the parsers give up on; below that, values are null.
 _PRUNED_DEPTH = 200
 # The most digits that Python makes an integer of by default.
 _DIGITS = 4300

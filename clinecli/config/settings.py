@@ -162,13 +162,18 @@ def resolve(
 
     Raises `UsageError` for a bad flag and `ConfigError` for a bad variable or file value.
     """
-    given: dict[str, Any] = {**network._asdict(), **chat_flags}
     profile = network.profile or environ.get(PROFILE.env, "").strip() or None
     if profile:
         from clinecli.config.profiles import choose
 
         environ, config, config_path = choose(profile, network, environ, config, config_path)
+    given: dict[str, Any] = {**network._asdict(), **chat_flags}
     sources = _Sources(given, environ, config, config_path)
+    return _settings(network, sources, profile)
+
+
+def _settings(network: NetworkOptions, sources: _Sources, profile: str | None) -> Settings:
+    given, _, config, _ = sources
     base_url, base_url_source = sources.pick("base_url")
     model, model_source = sources.pick("model")
     if not model.strip():

@@ -1,14 +1,12 @@
-"""Checks of what the key may do: whether it is accepted, and the balance of its account."""
+"""The check of whether the key is accepted, by what two endpoints say of it."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import ACCOUNT
@@ -21,12 +19,6 @@ from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import AuthError, ClinecliError, CreditError, IncompleteError
 from clinecli.jsontext import loads
 
-# The API counts in micro-dollars.
-_DOLLAR = 1_000_000
-_LOW_DOLLARS = 1
-_CENT = 0.01
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-_SUBSCRIPTION = "cline-pass/"
 NO_ACCOUNTS = "this server has no account endpoints (it is another OpenAI-compatible one)"
 
 
@@ -198,7 +190,7 @@ def _guards(client: Client) -> bool:
 
 def _valid(account: _Heard) -> Finding:
     details = account.details or {}
-    name = _organization(details)[1]
+    name = organization_of(details)[1]
     finding = ok("the key is valid", f"active organization: {name}" if name else "personal account")
     return finding.knowing(Account(details))
 
@@ -286,59 +278,10 @@ _FINDINGS = {
 }
 
 
-def _organization(account: Mapping[str, Any]) -> tuple[str, str]:
+def organization_of(account: Mapping[str, Any]) -> tuple[str, str]:
     """Id and name of the active organization; empty without one."""
     listed = account.get("organizations")
     for entry in listed if isinstance(listed, list) else []:
         if isinstance(entry, dict) and entry.get("active") is True:
             return str(entry.get("organizationId", "")), str(entry.get("name", ""))
     return "", ""
-
-
-def credit(_setup: Setup, known: Findings) -> Finding:
-    """The balance that is spent: the active organization's, else the user's."""
-    account, client = known[Account], known[Client]
-    if account.error:
-        raise account.error
-    if account.is_missing:
-        return skip(NO_ACCOUNTS)
-    if account.details is None:
-        return skip("the balance is not known without the account")
-    organization, name = _organization(account.details)
-    whose = f"of the organization {name}" if organization else "of the account"
-    kind, owner = ("organizations", organization) if organization else ("users", "")
-    path = f"/{kind}/{quote(str(owner or account.details['id']), safe='')}/balance"
-    try:
-        balance = _balance(client.document(path))
-    except CreditError:
-        raise
-    except ClinecliError as error:
-        return skip(f"the balance {whose} is not to be had: {error.text}")
-    if balance is None:
-        return skip(f"the balance {whose} is not to be had: it is no number")
-    return _judged(client.model, balance / _DOLLAR, whose)
-
-
-def _balance(body: bytes) -> float | None:
-    answer = loads(body)
-    balance = answer.get("balance") if isinstance(answer, dict) else None
-    if isinstance(balance, str) and _DECIMAL.fullmatch(balance):
-        return float(balance)
-    return None if isinstance(balance, bool) or not isinstance(balance, int | float) else balance
-
-
-def _judged(model: str, dollars: float, whose: str) -> Finding:
-    amount = f"{abs(dollars):,.2f}"
-    if 0 < abs(dollars) < _CENT:
-        amount = f"{abs(dollars):.7f}".rstrip("0")
-    summary = f"the balance {whose} is {'-' if dollars < 0 else ''}${amount}"
-    if dollars <= 0 and model.startswith(_SUBSCRIPTION):
-        return warn(
-            f"{summary}; the model {model} is paid by a subscription",
-            remedy="add credits at https://app.cline.bot for other models",
-        )
-    if dollars <= 0:
-        return failed(CreditError(summary))
-    if dollars < _LOW_DOLLARS:
-        return warn(f"{summary}, which is low", remedy=CreditError.default_hint)
-    return ok(summary)

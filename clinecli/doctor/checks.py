@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clinecli.doctor import account, api, chat, config, env, key, message, model, net
+from clinecli.doctor import account, api, chat, config, credit, env, key, message, model, net
 from clinecli.doctor.check import Check
 from clinecli.options.doctor import CHECKS as _TITLES
 
@@ -19,7 +19,7 @@ _NEEDS = {
     "api.http": (api.http, ("net.tls",)),
     "api.clock": (api.clock, ("api.http",)),
     "api.auth": (account.auth, ("key", "api.http")),
-    "api.credit": (account.credit, ("api.auth",)),
+    "api.credit": (credit.credit, ("api.auth",)),
     "api.model": (model.model, ("api.http",)),
     "message": (message.message, ("config",)),
     "api.chat": (chat.chat, ("api.auth", "api.credit", "api.model", "message")),

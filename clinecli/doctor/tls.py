@@ -15,6 +15,7 @@ from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.certificate import Certificate, read_certificate
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.env import FOREIGN_TRUST, trust_source
+from clinecli.doctor.interceptors import interceptor
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError, Code, OutputError, TlsError
 from clinecli.transport.dial import connect, handshake, reach, resolve
@@ -26,38 +27,6 @@ _SLOW_SECONDS = 3.0
 _UNKNOWN_CA = {Code.VERIFY_18, Code.VERIFY_19, Code.VERIFY_20, Code.VERIFY_21, Code.VERIFY_85}
 _TIMES = {Code.VERIFY_9, Code.VERIFY_10}
 _AGREEMENT = {Code.TLS_VERSION, Code.TLS_CIPHER, Code.TLS_WEAK, Code.HANDSHAKE}
-# What the issuers of products that open TLS call themselves, in lower case.
-_INTERCEPTORS = {
-    **{name: name.title() for name in ("zscaler", "netskope", "fortinet", "sophos", "kaspersky")},
-    **{name: name.title() for name in ("barracuda", "watchguard", "forcepoint", "sonicwall")},
-    **{name: name.title() for name in ("bitdefender", "avast", "squid", "smoothwall", "securly")},
-    **{name: name.title() for name in ("untangle", "proxyman", "menlo security", "cato networks")},
-    **{name: name for name in ("mitmproxy", "iboss", "pfsense", "adguard")},
-    "fortigate": "FortiGate",
-    "palo alto": "Palo Alto Networks",
-    "blue coat": "Blue Coat (Symantec)",
-    "bluecoat": "Blue Coat (Symantec)",
-    "umbrella": "Cisco Umbrella",
-    "cisco": "Cisco",
-    "eset ssl": "ESET",
-    "avg": "AVG",
-    "charles proxy": "Charles Proxy",
-    "do_not_trust": "Fiddler",
-    "fiddler": "Fiddler",
-    "portswigger": "Burp Suite",
-    "http toolkit": "HTTP Toolkit",
-    "check point": "Check Point",
-    "mcafee": "McAfee (Skyhigh)",
-    "skyhigh": "Skyhigh",
-    "trellix": "Trellix",
-    "websense": "Websense (Forcepoint)",
-    "cloudflare managed": "Cloudflare Gateway",
-    "gateway ca": "Cloudflare Gateway",
-    "norton": "Norton",
-    "trend micro": "Trend Micro",
-    "goguardian": "GoGuardian",
-    "lightspeed": "Lightspeed",
-}
 
 
 class Handshake(NamedTuple):
@@ -133,12 +102,6 @@ def _with_doubt(finding: Finding, known: Findings) -> Finding:
     return finding._replace(summary=f"{finding.summary}; {found.doubt}", remedy=remedy)
 
 
-def interceptor(certificate: Certificate) -> str | None:
-    """The product that issued a certificate in the API's place, by the name of the issuer."""
-    issuer = certificate.issuer.lower()
-    return next((name for word, name in _INTERCEPTORS.items() if word in issuer), None)
-
-
 def refused(
     line: Line, error: TlsError, *, with_proxy: bool, setup: Setup | None = None
 ) -> Finding:
@@ -181,13 +144,15 @@ def _untrusted(
     """A CA that is not known: a product that opens TLS, a chain that is not whole, a CA file
     without it, or a private CA."""
     environ, settings = line.environ, line.settings
-    top = chain[-1]
     issuer = chain[0].issuer
     error = error.but(message=f"{error.message}: {issuer}")
     remedy = error.hint
     source = trust_source(settings, environ)
     product = interceptor(chain[0])
     foreign = next((name for name in FOREIGN_TRUST if environ.get(name)), None)
+    alone = len(chain) == 1 and error.code in {Code.VERIFY_20, Code.VERIFY_21}
+    if alone:
+        details.append("the server sends its own certificate alone: an intermediate may be missing")
     if product:
         error = error.but(message=f"{error.message}; {product} opens the connection")
         remedy = f"get the CA of {product} from your IT department: --ca-file or SSL_CERT_FILE"
@@ -203,8 +168,8 @@ def _untrusted(
     elif source:
         error = error.but(message=f"{error.message}; {source} lacks it")
         remedy = f"add the CA to {source}, or correct which file that is"
-    elif len(chain) == 1 and top.subject != top.issuer and not product:
-        details.append("the server sends its own certificate alone: an intermediate may be missing")
+        remedy += "; or the server's operator must send the whole chain" if alone else ""
+    elif alone and not product:
         remedy = (
             "the server's operator must send the whole chain (fullchain.pem); if the CA is a "
             "private one, pass it with --ca-file or SSL_CERT_FILE"

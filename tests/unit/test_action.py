@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from action_inputs import Inputs, Plan, make_plan, read_inputs
+from action_inputs import Inputs, Plan, check, make_plan, read_inputs
 from action_outputs import (
     MAX_OUTPUT_UNITS,
     Outcome,
@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from typed_values import typed_values, without_fence
 
 from clinecli.chat.prompt_file import parse_prompt_file
+from clinecli.errors import ClinecliError
 from tests.helpers.actions_runner import parse_command, parse_records, split_lines
 
 # Pieces that runners and Markdown take for more than text.
@@ -200,6 +201,26 @@ def test_fence() -> None:
 def test_inputs_come_from_the_environment() -> None:
     given_ = {"CLINECLI_INPUT_PROMPT": " x\n", "CLINECLI_INPUT_MODEL": " a/b ", "OTHER": "y"}
     assert read_inputs(given_) == Inputs(prompt=" x\n", model="a/b")
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        Inputs(endpoint="https://models.github.ai/inference"),
+        Inputs(endpoint="models.inference.ai.azure.com"),
+        Inputs(token="github_pat_0123456789"),
+        Inputs(github_mcp_toolsets="repos"),
+        Inputs(enable_github_mcp="TRUE"),
+    ],
+    ids=["endpoint", "host", "token", "toolsets", "mcp"],
+)
+def test_what_can_never_work(inputs: Inputs) -> None:
+    with pytest.raises(ClinecliError):
+        check(inputs)
+
+
+def test_what_can_work() -> None:
+    check(Inputs(endpoint="https://gateway.example/models.github.ai/v1", enable_github_mcp="false"))
 
 
 def test_plan_of_a_prompt_file() -> None:
