@@ -20,7 +20,7 @@ from typed_values import typed_values, without_fence
 from clinecli.chat.prompt_file import PromptFile, parse_prompt_file
 from clinecli.errors import ClinecliError, ConfigError, ExitStatus
 from clinecli.jsontext import parse_json
-from clinecli.streams.files import read_text
+from clinecli.streams.inputs import read_text
 
 # Isolated: a module that lies in the checkout must not be imported.
 CLINECLI = [sys.executable, "-I", "-m", "clinecli"]

@@ -35,7 +35,7 @@ def by_transport(url: str, _threads: int) -> Caller:
     """One transport for all; each thread hands its connection from call to call."""
     import orjson
 
-    from clinecli.config.keys import load_settings
+    from clinecli.config.load import load_settings
     from clinecli.config.secret import Secret
     from clinecli.options.common import NetworkOptions
     from clinecli.transport.client import JSON, Call, Transport

@@ -1,17 +1,26 @@
 """`clinecli` and `python -m clinecli`: where an error becomes a message and a status."""
 
-from __future__ import annotations
+import _signal  # type: ignore[import-not-found]
+import os
+
+# Before anything else is imported. Python's own handler raises KeyboardInterrupt wherever the
+# process happens to be, with a traceback, and within the import of a native module with a crash.
+# What comes before this line is Python's own start.
+try:
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+except KeyboardInterrupt:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGINT)
 
 import gc
-import os
 import re
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, bug_place
-from clinecli.streams.stdio import ClosedPipe, Messages, Terminated, die_of, ensure_open
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import ClosedPipe, ensure_open
 
 
 def main() -> NoReturn:
@@ -20,9 +29,6 @@ def main() -> NoReturn:
     # done, for a twentieth of the whole call.
     gc.set_threshold(50_000)
     ensure_open()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _terminate)
     arguments = sys.argv[1:]
     try:
         status = _run(arguments)
@@ -31,14 +37,14 @@ def main() -> NoReturn:
     except ClinecliError as error:
         status = _report(error, as_json=_wants_json(arguments))
     except (ClosedPipe, BrokenPipeError):
-        die_of(_received[0] if _received else signal.SIGPIPE)
-    except Terminated as signalled:
-        die_of(signalled.number)
+        from clinecli.streams.signals import die_of
+
+        die_of(_signal.SIGPIPE)
     except OSError as error:
         failure = OutputError(f"input or output failed: {error.strerror}")
         status = _report(failure, as_json=_wants_json(arguments))
     except Exception as error:  # noqa: BLE001 - a bug becomes a message and a status
-        status = _report(_bug(error), as_json=_wants_json(arguments))
+        status = _report(_unforeseen(error), as_json=_wants_json(arguments))
     # Everything is written and closed: taking the interpreter down module by module would
     # cost a tenth of the whole call.
     os._exit(status)
@@ -48,7 +54,7 @@ def _run(arguments: list[str]) -> int:
     from clinecli import cli
 
     if not arguments:
-        Messages().data(cli.help_text().encode())
+        Console().text(cli.help_text())
         return ExitStatus.USAGE
     invocation = cli.parse(arguments)
     if not invocation:
@@ -66,24 +72,26 @@ def _wants_json(arguments: list[str]) -> bool:
 
 
 def _report(error: ClinecliError, *, as_json: bool) -> ExitStatus:
-    if _received:
-        # What a signal raises comes out as another error when it meets a lock of `threading`
-        # half taken, or when cleaning up fails.
-        die_of(_received[0])
-    Messages(as_json=as_json).error(error)
+    Console(as_json=as_json).error(error)
     return error.status
+
+
+def _unforeseen(error: Exception) -> ClinecliError:
+    """What an exception means that nobody has foreseen: no memory is left, or it is a bug."""
+    if isinstance(error, MemoryError) or str(error) == "can't start new thread":
+        return ClinecliError(
+            "there is not enough memory", hint="raise the limit (ulimit -v), or ask for less"
+        )
+    if isinstance(error, ImportError) or str(error).startswith("unknown encoding"):
+        return ClinecliError(
+            f"{getattr(error, 'name', None) or 'a library'} could not be loaded",
+            hint="is there enough memory (ulimit -v)? else install clinecli again",
+        )
+    return _bug(error)
 
 
 def _bug(error: Exception) -> InternalError:
     return InternalError(f"internal error: {type(error).__name__}{bug_place(error)}")
-
-
-_received: list[int] = []
-
-
-def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
-    _received.append(number)
-    raise Terminated(number)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from clinecli.flags import plain
 from clinecli.flags.table import VERSION
 from clinecli.options.common import NetworkOptions
 from clinecli.options.flag import Flag
-from clinecli.streams.stdio import STDERR, StdoutSink, is_terminal
+from clinecli.streams.descriptors import STDERR, is_terminal
+from clinecli.streams.stdout import StdoutSink
 
 # What `doctor` can look into further, and for whom.
 _ASKING = frozenset({"ask", "stream", "models"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,21 @@ def escape_json(data: bytes) -> bytes:
     return data.decode("utf-8", "replace").translate(_json_escapes()).encode()
 
 
+# What GitHub's runner obeys in a log: `##[command]` anywhere in a line, and `::command::` at its
+# start, after white space (actions/runner, ActionCommand.cs).
+_COMMAND = re.compile(r"(?:(?<=[\r\n])|^)[^\S\r\n]*:(?=:)|#(?=#\[)")
+
+
+def defuse_commands(text: str) -> str:
+    """Lines of text in which GitHub's runner finds no command: a blank breaks those up."""
+    return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+
+
+def defuse_json_commands(data: bytes) -> bytes:
+    """The same for JSON, which begins with no colon: the same value, with an escape."""
+    return data.replace(b"##[", b"##\\u005b")
+
+
 class TextRenderer:
     """Pieces of text to UTF-8 bytes, as they come.
 
@@ -131,6 +147,32 @@ def decode_text(data: bytes, name: str) -> str:
             f"{name} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
             hint="convert it first (iconv -t UTF-8), or attach an image with --image",
         ) from None
+
+
+def columns_of(text: str) -> int:
+    """How many columns a terminal gives to a text (Unicode Standard Annex 11)."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def cut_to_columns(text: str, columns: int) -> str:
+    """`text` in at most `columns` columns, with an ellipsis where it was cut."""
+    if columns_of(text) <= columns:
+        return text
+    kept, taken = "", 0
+    for character in text:
+        taken += _columns(character)
+        if taken >= columns:
+            break
+        kept += character
+    return f"{kept}…" if columns > 0 else ""
+
+
+def _columns(character: str) -> int:
+    import unicodedata
+
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
 def argument(text: str, name: str) -> str:

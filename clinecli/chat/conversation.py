@@ -140,3 +140,16 @@ def _system(options: ChatOptions, inputs: Inputs) -> list[dict[str, Any]]:
     texts = [argument(options.system, "--system")] if options.system else []
     texts += [inputs.system.text] if inputs.system else []
     return [{"role": "system", "content": "\n\n".join(texts)}] if texts else []
+
+
+def unanswered_calls(messages: list[dict[str, Any]]) -> list[str]:
+    """The ids of tool calls in a conversation that no message of the role `tool` answers."""
+    answered = [message.get("tool_call_id") for message in messages]
+    ids = [
+        call.get("id")
+        for message in messages
+        if isinstance(calls := message.get("tool_calls"), list)
+        for call in calls
+        if isinstance(call, dict)
+    ]
+    return [name for name in ids if isinstance(name, str) and name and name not in answered]

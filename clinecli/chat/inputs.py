@@ -35,15 +35,22 @@ class Inputs(NamedTuple):
     header_files: Mapping[str, str] = {}
 
 
+# Flags whose file may be `-`, which is stdin, by the names of their options.
+_FILE_FLAGS = (
+    *("file", "image", "system_file", "tools", "schema", "messages", "prompt_file", "vars"),
+    "request",
+)
+
+
 def stdin_flag(options: ChatOptions) -> str:
     """The flag that takes stdin for itself (`-`); empty when the message does. Raises
     `UsageError` when there is more than one."""
-    takers = [
-        *(["--prompt-file"] if options.prompt_file == "-" else []),
-        *(["--vars"] if options.vars == "-" else []),
-        *("--var-file" for entry in options.var_file or () if entry.endswith("=-")),
-        *(["--request"] if options.request == "-" else []),
-    ]
+    takers = []
+    for name in _FILE_FLAGS:
+        given = getattr(options, name) or ()
+        times = given.count("-") if isinstance(given, list) else given == "-"
+        takers += [f"--{name.replace('_', '-')}"] * times
+    takers += ["--var-file" for entry in options.var_file or () if entry.endswith("=-")]
     also = ["the prompt '-'"] if options.prompt == ["-"] and takers != ["--request"] else []
     if len(takers + also) > 1:
         raise UsageError(

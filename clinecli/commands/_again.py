@@ -9,7 +9,7 @@ from typing import TypeVar
 from clinecli.chat.compose import with_model
 from clinecli.commands._chat import Opened, Prepared
 from clinecli.errors import ClinecliError, Code, CreditError, ExitStatus
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 def first_that_answers(
     prepared: Prepared,
     ready: Opened,
-    messages: Messages,
+    console: Console,
     answer: Callable[[Prepared, Opened], T],
     *,
     has_shown: Callable[[], bool],
@@ -33,12 +33,12 @@ def first_that_answers(
             if not fallbacks or has_shown() or not is_for_another_model(error):
                 raise
             model = fallbacks.pop(0)
-            messages.note(f"{error.text}; asking {model} instead")
+            console.note(f"{error.text}; asking {model} instead")
             prepared = prepared._replace(request=with_model(prepared.request, model))
             ready = ready.another(prepared)
         else:
             if model:
-                messages.note(f"answered by {model}")
+                console.note(f"answered by {model}")
             return result
 
 

@@ -16,17 +16,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinecli.chat.compose import Defaults, compose
+from clinecli.chat.conversation import unanswered_calls
 from clinecli.chat.endpoints import CHAT
 from clinecli.chat.request import ChatRequest
-from clinecli.commands._inputs import gather, read_input
-from clinecli.config.keys import find_key, load_settings
+from clinecli.commands._inputs import gather
+from clinecli.config.keys import Key, find_key
+from clinecli.config.load import load_settings
 from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
-from clinecli.errors import ClinecliError, RejectedError
+from clinecli.errors import ClinecliError, Code, RejectedError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.options.common import SETTINGS
-from clinecli.streams.files import FileSink, open_sink
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.inputs import Reader
+from clinecli.streams.stdout import Sink, open_sink
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
@@ -53,11 +56,16 @@ class Prepared(NamedTuple):
     validator: Validator | None
     stream: bool
 
+    @property
+    def model(self) -> str:
+        """The id of the model that is asked."""
+        return str(self.request.body["model"])
+
 
 class Opened(NamedTuple):
     """A call that is ready to be sent, and the place for its reply."""
 
-    sink: StdoutSink | FileSink
+    sink: Sink
     transport: Transport
     call: Call
     early: EarlyConnection | None
@@ -83,9 +91,10 @@ class Opened(NamedTuple):
         )
 
 
-def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepared:
+def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared:
     """Read and compose what is to be sent. Raises `UsageError`, `ConfigError`,
     `EmptyMessageError`."""
+    _refuse_one_file(options)
     settings = load_settings(
         options.network,
         os.environ,
@@ -93,15 +102,33 @@ def prepare(options: ChatOptions, messages: Messages, *, stream: bool) -> Prepar
         referer=options.referer,
         title=options.title,
     )
-    inputs = gather(options, read_input(options, messages))
+    inputs = gather(options, Reader(settings.timeout), console)
     defaults = Defaults(settings.model, settings.model_source, settings.referer, settings.title)
     request, turn, schema = compose(options, inputs, defaults, stream=stream)
+    if open_calls := unanswered_calls(request.body["messages"]):
+        console.note(
+            f"nobody has answered the tool call {open_calls[0]}, which many servers refuse: add "
+            "its result as a message with the role 'tool'"
+        )
     validator = None
     if schema:
         from clinecli.chat.schema import load_schema
 
         validator = load_schema(schema.schema, schema.name)
     return Prepared(options, settings, request, turn, validator, stream)
+
+
+def _refuse_one_file(options: ChatOptions) -> None:
+    """Raise `UsageError` where the reply would replace the thread that it belongs to."""
+    if not (options.thread and options.output):
+        return
+    from clinecli.streams.output import is_same_file
+
+    if is_same_file(options.thread, options.output):
+        raise UsageError(
+            f"--output and --thread are one file: {options.output}",
+            hint="the thread has the reply anyway: give --output another file",
+        )
 
 
 def preview(prepared: Prepared) -> bool:
@@ -122,61 +149,81 @@ def preview(prepared: Prepared) -> bool:
     else:
         body = request.encode(stream=stream)
     sink = open_sink(options.output)
-    sink.write(body + b"\n")
-    sink.commit()
+    try:
+        sink.write(body + b"\n")
+        sink.commit()
+    finally:
+        sink.discard()
     return True
 
 
 @contextmanager
-def opened(prepared: Prepared, messages: Messages) -> Iterator[Opened]:
+def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
     """Key, output and connection. Whatever goes wrong inside leaves files as they were and
     partial output on stdout. Raises `ClinecliError`."""
+    key: Key | None = None
+    try:
+        key = find_key(prepared.settings, os.environ)
+        if key.note:
+            console.note(key.note)
+        sink = open_sink(prepared.options.output)
+        try:
+            yield _open(prepared, key, sink, console)
+        finally:
+            console.stop_progress()
+            sink.discard()
+    except ClinecliError as error:
+        raise _with_fitting_hints(error, prepared, key) from None
+
+
+def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
     from clinecli.transport.client import JSON, Call, Transport
     from clinecli.transport.deadline import Deadline
 
-    options, settings, request = prepared.options, prepared.settings, prepared.request
-    model = str(request.body["model"])
-    key = find_key(settings, os.environ)
-    sink = open_sink(options.output)
-    try:
-        transport = Transport(settings, os.environ)
-        deadline = Deadline(settings.timeout)
-        early = transport.connect_early(deadline)
-        # Imports, from here on, run beside the connection.
-        from clinecli.transport.retry import RetryPolicy
+    settings, request = prepared.settings, prepared.request
+    transport = Transport(settings, os.environ)
+    deadline = Deadline(settings.timeout)
+    early = transport.connect_early(deadline)
+    # Imports, from here on, run beside the connection.
+    from clinecli.transport.retry import RetryPolicy
 
-        transport.trust()
-        messages.detail(f"* key from {key.source}, model {model}")
-        label = f"waiting for {model}"
+    transport.trust()
+    console.detail(f"* key from {key.source}, model {prepared.model}")
+    label = f"waiting for {prepared.model}"
 
-        def note(text: str) -> None:
-            messages.note(text)
-            messages.start_progress(label)
+    def note(text: str) -> None:
+        console.note(text)
+        console.start_progress(label)
 
-        call = Call(
-            "POST",
-            CHAT,
-            deadline,
-            body=request.encode(stream=prepared.stream),
-            headers=JSON + request.headers,
-            key=key.secret,
-            secrets=tuple(
-                Secret(value) for name, value in request.headers if name in request.secret_headers
-            ),
-            idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
-            log=messages.detail if messages.verbose else None,
-        )
-        policy = RetryPolicy(settings.retries, deadline, note)
-        redact = transport.redactor(call.key, *call.secrets)
-        messages.start_progress(label)
-        yield Opened(sink, transport, call, early, policy, redact, time.monotonic())
-    except RejectedError as error:
-        is_first = error.http_status == 404 and not options.fallback
-        near = _did_you_mean(model) if is_first else ""
-        raise (error.with_hint(near) if near else error) from None
-    finally:
-        messages.stop_progress()
-        sink.discard()
+    call = Call(
+        "POST",
+        CHAT,
+        deadline,
+        body=request.encode(stream=prepared.stream),
+        headers=JSON + request.headers,
+        key=key.secret,
+        secrets=tuple(
+            Secret(value) for name, value in request.headers if name in request.secret_headers
+        ),
+        idle=settings.idle_timeout or (STREAM_IDLE_SECONDS if prepared.stream else None),
+        log=console.detail if console.verbose else None,
+    )
+    policy = RetryPolicy(settings.retries, deadline, note)
+    redact = transport.redactor(call.key, *call.secrets)
+    console.start_progress(label)
+    return Opened(sink, transport, call, early, policy, redact, time.monotonic())
+
+
+def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | None) -> ClinecliError:
+    from clinecli.config.hints import fit_hints
+
+    source = key.source if key else ""
+    fitted = fit_hints(error, prepared.settings.base_url, path=CHAT, key_source=source)
+    is_unknown = error.http_status == 404 or error.code is Code.UNKNOWN_MODEL
+    if not (is_unknown and isinstance(error, RejectedError)) or prepared.options.fallback:
+        return fitted
+    near = _did_you_mean(prepared.model)
+    return fitted.with_hint(near) if near else fitted
 
 
 def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:
@@ -190,25 +237,23 @@ def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> Cli
     return failure
 
 
-def finish(
-    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
-) -> None:
+def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console) -> None:
     """Put thread, output and usage in their places; the last of `replies` is complete, those
     before it were paid for as well. Raises `OutputError`."""
     options, reply = prepared.options, replies[-1]
     if not options.json:
-        _tool_calls(reply, opened.sink, messages)
-    messages.stop_progress()
+        _tool_calls(reply, opened.sink, console)
+    console.stop_progress()
     if options.thread:
-        from clinecli.streams.files import append_turn
+        from clinecli.streams.thread_file import append_turn
 
         append_turn(options.thread, [*prepared.turn, _answer(reply)])
     opened.sink.commit()
-    show_usage(prepared, opened, replies, messages)
+    show_usage(prepared, opened, replies, console)
 
 
 def show_usage(
-    prepared: Prepared, opened: Opened, replies: Sequence[Reply], messages: Messages
+    prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console
 ) -> None:
     """What `--usage` asks for, as far as the server told it."""
     if not prepared.options.usage:
@@ -217,18 +262,17 @@ def show_usage(
 
     seconds = time.monotonic() - opened.started
     if prepared.options.json:
-        messages.data(opened.redact(usage_json(replies, seconds).decode()).encode() + b"\n")
+        console.json(opened.redact(usage_json(replies, seconds).decode()).encode())
     else:
-        messages.data(f"{opened.redact(usage_line(replies, seconds))}\n".encode())
+        console.line(opened.redact(usage_line(replies, seconds)))
 
 
-def renderer(sink: StdoutSink | FileSink) -> TextRenderer:
+def renderer(sink: Sink) -> TextRenderer:
     """For a reply's text on its way to the sink."""
-    on_terminal = sink.terminal if isinstance(sink, FileSink) else is_terminal(STDOUT)
-    return TextRenderer(terminal=on_terminal)
+    return TextRenderer(terminal=sink.terminal)
 
 
-def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -> None:
+def _tool_calls(reply: Reply, sink: Sink, console: Console) -> None:
     calls = reply.tool_calls
     if calls and not reply.has_text:
         from clinecli.chat.render import tool_call_line
@@ -236,7 +280,7 @@ def _tool_calls(reply: Reply, sink: StdoutSink | FileSink, messages: Messages) -
         for call in calls:
             sink.write(tool_call_line(call))
     elif calls:
-        messages.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
+        console.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
 
 
 def _answer(reply: Reply) -> dict[str, Any]:

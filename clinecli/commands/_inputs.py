@@ -9,48 +9,63 @@ from clinecli.chat.images import MAX_IMAGE_BYTES, is_url
 from clinecli.chat.inputs import Inputs, Named, has_input, reads_stdin, stdin_flag
 from clinecli.errors import UsageError
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.files import read_bytes, read_text, read_thread
-from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDIN, is_terminal
+from clinecli.streams.inputs import Limit, Reader, has_empty_stdin
 from clinecli.text import argument, decode_text
 
+_IMAGE = Limit(MAX_IMAGE_BYTES, "images", "scale it down, or pass its URL")
 
-def gather(options: ChatOptions, stdin: bytes) -> Inputs:
+
+def gather(options: ChatOptions, reader: Reader, console: Console) -> Inputs:
     """Everything that the options name, read once: it may be a pipe, as in `--schema <(COMMAND)`.
 
     Raises `UsageError`, and `OutputError` for a thread that cannot be written.
     """
+    stdin = _read_stdin(options, reader, console)
 
-    def given(path: str) -> str:
-        return decode_text(stdin, "stdin") if path == "-" else read_text(path)
+    def named(path: str) -> Named:
+        if path == "-":
+            return Named("stdin", decode_text(stdin, "stdin"))
+        return Named(path, reader.text(path))
 
-    def text(path: str | None) -> Named | None:
-        return Named(path, read_text(path)) if path else None
+    def maybe(path: str | None) -> Named | None:
+        return named(path) if path else None
 
-    def text_or_stdin(path: str | None) -> Named | None:
-        return Named("stdin", given("-")) if path == "-" else text(path)
+    def image(name: str) -> tuple[str, bytes]:
+        if name == "-":
+            return "stdin", stdin
+        return name, b"" if is_url(name) else reader.read(name, _IMAGE)
 
     return Inputs(
         stdin=stdin,
-        files=tuple(Named(path, read_text(path)) for path in options.file or ()),
-        images=tuple(
-            (image, b"" if is_url(image) else read_bytes(image, MAX_IMAGE_BYTES + 1))
-            for image in options.image or ()
-        ),
-        system=text(options.system_file),
-        tools=text(options.tools),
-        schema=text(options.schema),
-        messages=text(options.messages),
-        thread=Named(options.thread, read_thread(options.thread)) if options.thread else None,
-        request=text_or_stdin(options.request),
-        prompt_file=text_or_stdin(options.prompt_file),
-        values=_values(options, given),
+        files=tuple(map(named, options.file or ())),
+        images=tuple(map(image, options.image or ())),
+        system=maybe(options.system_file),
+        tools=maybe(options.tools),
+        schema=maybe(options.schema),
+        messages=maybe(options.messages),
+        thread=_thread(options.thread, reader),
+        request=maybe(options.request),
+        prompt_file=maybe(options.prompt_file),
+        values=_values(options, named),
         header_files={
-            path: read_text(path) for path in map(header_file, options.header or ()) if path
+            path: reader.text(path) for path in map(header_file, options.header or ()) if path
         },
     )
 
 
-def _values(options: ChatOptions, read: Callable[[str], str]) -> dict[str, str]:
+def _thread(path: str | None, reader: Reader) -> Named | None:
+    if path == "-":
+        raise UsageError("--thread cannot be stdin: the new turn is written back to it")
+    if not path:
+        return None
+    from clinecli.streams.thread_file import read_thread
+
+    return Named(path, read_thread(path, reader))
+
+
+def _values(options: ChatOptions, read: Callable[[str], Named]) -> dict[str, str]:
     """The values of variables: --var and --var-file count more than --vars."""
     if not (options.vars or options.var or options.var_file):
         return {}
@@ -61,30 +76,34 @@ def _values(options: ChatOptions, read: Callable[[str], str]) -> dict[str, str]:
     pairs = [parse_pair(argument(pair, "--var"), "--var", "VALUE") for pair in options.var or ()]
     for pair in options.var_file or ():
         name, path = parse_pair(pair, "--var-file", "FILE")
-        pairs.append((name, read(path)))
+        pairs.append((name, read(path).text))
     own = dict(pairs)
     if len(own) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise UsageError(f"the variable '{twice}' is given twice", hint="keep one of the two")
-    given = options.vars
-    shared = parse_values(read(given), "stdin" if given == "-" else given) if given else {}
-    return {**shared, **own}
+    if not options.vars:
+        return own
+    shared = read(options.vars)
+    return {**parse_values(shared.text, shared.name), **own}
 
 
-def read_input(options: ChatOptions, messages: Messages) -> bytes:
+def _read_stdin(options: ChatOptions, reader: Reader, console: Console) -> bytes:
     """What is on stdin, as far as it is part of the input. Raises `UsageError`."""
     if not reads_stdin(options):
         return b""
-    asked_for = options.prompt == ["-"] or bool(stdin_flag(options))
-    if is_terminal(STDIN) and not asked_for:
+    is_asked_for = options.prompt == ["-"] or bool(stdin_flag(options))
+    if is_terminal(STDIN) and not is_asked_for:
         if not has_input(options):
             raise UsageError(
                 "no prompt", hint="clinecli ask 'QUESTION', or pipe text in: … | clinecli ask"
             )
         return b""
-
-    def hint() -> None:
-        messages.note("waiting for stdin, which is silent; --no-stdin does not read it")
-
-    return read_stdin(hint if has_input(options) and not asked_for else None)
+    if is_asked_for or not has_input(options):
+        return reader.stdin()
+    data = reader.stdin(
+        lambda: console.note("waiting for stdin, which is silent; --no-stdin does not read it")
+    )
+    if not data and has_empty_stdin():
+        console.note("stdin is empty: nothing is added to the message; --no-stdin does not read it")
+    return data

@@ -19,8 +19,7 @@ from clinecli.commands._chat import (
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.stdio import STDERR, Messages, is_terminal
-from clinecli.text import TextRenderer
+from clinecli.streams.console import Console
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Event, Reply
@@ -31,46 +30,46 @@ def run(options: ChatOptions) -> int:
     if options.extract and options.json:
         raise UsageError("--extract and --json exclude each other", hint="leave one of them out")
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-    prepared = prepare(options, messages, stream=False)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    prepared = prepare(options, console, stream=False)
     if preview(prepared):
         return ExitStatus.OK
     check_cost(prepared)
-    with opened(prepared, messages) as ready:
+    with opened(prepared, console) as ready:
         replies: list[Reply] = []
         try:
             event, text = first_that_answers(
                 prepared,
                 ready,
-                messages,
-                lambda prepared, ready: _repaired(prepared, ready, replies, messages),
+                console,
+                lambda prepared, ready: _repaired(prepared, ready, replies, console),
                 has_shown=lambda: False,
             )
         except ClinecliError:
             if any(reply.usage for reply in replies):
-                show_usage(prepared, ready, replies, messages)
+                show_usage(prepared, ready, replies, console)
             raise
         if options.json:
             ready.sink.write(event.raw + b"\n")
         elif text:
             render = renderer(ready.sink)
             ready.sink.write(render.render(text) + render.finish())
-        finish(prepared, ready, replies, messages)
+        finish(prepared, ready, replies, console)
     return ExitStatus.OK
 
 
 def _repaired(
-    prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages
+    prepared: Prepared, ready: Opened, replies: list[Reply], console: Console
 ) -> tuple[Event, str]:
     """As `_answer`; a reply that the schema refuses is sent back, `--repair` times."""
     original, most = prepared, prepared.options.repair or 0
     for count in range(1, most + 2):
         try:
-            return _answer(prepared, ready, replies, messages)
+            return _answer(prepared, ready, replies, console)
         except IncompleteError as error:
             if error.code is not Code.SCHEMA_MISMATCH or count > most:
                 raise
-            messages.note(f"{error.text}; asking for a correction ({count} of {most})")
+            console.note(f"{error.text}; asking for a correction ({count} of {most})")
             request = with_correction(original.request, replies[-1].text, error.message)
             prepared = original._replace(request=request)
             check_cost(prepared)
@@ -79,7 +78,7 @@ def _repaired(
 
 
 def _answer(
-    prepared: Prepared, ready: Opened, replies: list[Reply], messages: Messages
+    prepared: Prepared, ready: Opened, replies: list[Reply], console: Console
 ) -> tuple[Event, str]:
     """A complete reply, and the text of it that was asked for; every reply on the way, which is
     paid for, goes to `replies`. Raises `ClinecliError`."""
@@ -95,10 +94,10 @@ def _answer(
             reply.add(event)
             reply.request_id = answer.request_id
             replies.append(reply)
-            _reasoning(prepared, event, messages)
+            _reasoning(prepared, event, console)
             text, failure = _asked_for(prepared, reply)
             if failure:
-                messages.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
+                console.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
                 raise failure.but(request_id=answer.request_id)
             return event, text
         except ClinecliError as error:
@@ -136,7 +135,8 @@ def _extracted(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | N
     return block, failure or failure_of(prepared, reply, block)
 
 
-def _reasoning(prepared: Prepared, event: Event, messages: Messages) -> None:
+def _reasoning(prepared: Prepared, event: Event, console: Console) -> None:
     if prepared.options.reasoning and event.delta.reasoning:
-        render = TextRenderer(terminal=is_terminal(STDERR))
-        messages.data(render.render(event.delta.reasoning) + render.finish())
+        reasoning = console.reasoning()
+        reasoning.show(event.delta.reasoning)
+        reasoning.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clinecli.errors import ExitStatus
 from clinecli.flags.completion import SCRIPTS
 from clinecli.options.completion import CompletionOptions
-from clinecli.streams.stdio import StdoutSink
+from clinecli.streams.stdout import StdoutSink
 
 
 def run(options: CompletionOptions) -> int:

@@ -7,7 +7,8 @@ import json
 from clinecli.errors import ExitStatus
 from clinecli.flags.description import description
 from clinecli.options.describe import DescribeOptions
-from clinecli.streams.stdio import STDOUT, StdoutSink, is_terminal
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.stdout import StdoutSink
 
 
 def run(options: DescribeOptions) -> int:  # noqa: ARG001 - there is one form

@@ -19,7 +19,10 @@ from clinecli.doctor.setup import Setup, gather
 from clinecli.errors import ExitStatus, OutputError, UsageError
 from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, Terminated, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.signals import before_death, no_longer
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
 
 if TYPE_CHECKING:
@@ -33,14 +36,14 @@ def run(options: DoctorOptions) -> int:
     network = options.network
     if options.json and options.markdown:
         raise UsageError("--json and --markdown exclude each other", hint="leave one of them out")
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     chosen = select(CHECKS, options.checks or [])
     if options.list or options.schema:
         sink = StdoutSink()
         sink.write(_schema() if options.schema else _listing(chosen, as_json=options.json))
         sink.commit()
         return ExitStatus.OK
-    setup = Setup(options, os.environ, messages, gather(options, messages))
+    setup = Setup(options, os.environ, console, gather(options, console))
     if options.watch:
         from clinecli.doctor.watch import watch
 
@@ -49,10 +52,10 @@ def run(options: DoctorOptions) -> int:
         from clinecli.doctor.watch import wait_until_healthy
 
         wait_until_healthy(setup, chosen, options.wait)
-    return _Session(setup, chosen).run()
+    return _Report(setup, chosen).run()
 
 
-class _Session:
+class _Report:
     """One report, printed as it comes."""
 
     def __init__(self, setup: Setup, checks: Sequence[Check]) -> None:
@@ -75,14 +78,18 @@ class _Session:
         from clinecli.doctor.runner import Run
 
         run = Run(self._setup)
+
+        def stand() -> None:
+            self._interrupted(run.redactor)
+
+        before_death(stand)
         try:
             for result in run.results(self._checks):
                 self._results.append(result)
                 if self._prints_text:
                     self._write(check_text(result, self._style))
-        except Terminated:
-            self._interrupted(run.redactor)
-            raise
+        finally:
+            no_longer(stand)
         found = verdict(self._results, strict=self._options.strict)
         text = ending(self._results, found, self._style, self._options.checks or [])
         document = self._document(found, run.redactor)
@@ -96,11 +103,11 @@ class _Session:
         if self._options.bundle:
             self._bundle(self._options.bundle, text, document)
         if self._setup.environ.get("GITHUB_ACTIONS") == "true":
-            self._setup.messages.data(utf8(workflow_commands(self._results, found)))
+            self._setup.console.runner_commands(workflow_commands(self._results, found))
         return found.exit_status
 
     def _write(self, text: str) -> None:
-        self._setup.messages.stop_progress()
+        self._setup.console.stop_progress()
         self._sink.write(utf8(text))
         self._sink.commit()
 

@@ -6,7 +6,7 @@ from clinecli.errors import ExitStatus
 from clinecli.flags.helptext import help_of, width
 from clinecli.flags.table import COMMANDS
 from clinecli.options.help import HelpOptions
-from clinecli.streams.stdio import StdoutSink
+from clinecli.streams.stdout import StdoutSink
 
 
 def run(options: HelpOptions) -> int:

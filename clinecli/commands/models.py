@@ -8,15 +8,16 @@ import time
 from typing import TYPE_CHECKING
 
 from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
-from clinecli.config.keys import key_readers, load_settings
-from clinecli.config.secret import KEY_HINT, Secret
+from clinecli.config.keys import Key, key_places
+from clinecli.config.load import load_settings
+from clinecli.config.secret import KEY_HINT
 from clinecli.config.settings import Settings
 from clinecli.errors import (
     AuthError,
     ClinecliError,
+    Code,
     ConnectionFailed,
     ExitStatus,
-    RejectedError,
     TransientError,
     UsageError,
 )
@@ -24,17 +25,20 @@ from clinecli.models.cache import CachedModels, directory, load, restore_ids, sa
 from clinecli.models.catalogue import Model, json_array, merge
 from clinecli.models.listing import check, ids, lines, select, table, terminal_json
 from clinecli.options.models import ModelsOptions
-from clinecli.streams.stdio import STDOUT, Messages, StdoutSink, is_terminal
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDOUT, is_terminal
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import sanitize, utf8
 
 if TYPE_CHECKING:
     from clinecli.transport.client import EarlyConnection
-    from clinecli.transport.deadline import Deadline
     from clinecli.transport.exchange import Connection
 
 # The recommended list only adds tags: it is not worth waiting for long.
 RECOMMENDED_SECONDS = 10.0
 _WAITING = "waiting for the list of models"
+# How servers that have only the list of OpenAI answer when they are asked for Cline's.
+_NOT_SERVED = {400, 401, 403, 404, 405, 501}
 # As grep does; no error, since nothing failed.
 NOTHING_FOUND = 1
 
@@ -42,17 +46,17 @@ NOTHING_FOUND = 1
 def run(options: ModelsOptions) -> int:
     """Print the models that match; status 1 when none does. Raises `ClinecliError`."""
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     check(options)
     settings = load_settings(network, os.environ)
     sink = StdoutSink()
-    models = _models(options, settings, messages)
+    models = _models(options, settings, console)
     found = select(models, options)
     sink.write(utf8(_layout(found, options)))
     sink.commit()
     if not found:
         filters = f"none of {len(models)} models matches" if models else "there are no models"
-        messages.note(filters)
+        console.note(filters)
         return NOTHING_FOUND
     return ExitStatus.OK
 
@@ -69,22 +73,22 @@ def _layout(models: list[Model], options: ModelsOptions) -> str:
     return table(models, shutil.get_terminal_size().columns) if models else ""
 
 
-def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> list[Model]:
+def _models(options: ModelsOptions, settings: Settings, console: Console) -> list[Model]:
     """From the cache where it is fresh, or all that there may be; else from the API."""
     base_url = str(settings.base_url)
     kept = load(os.environ)
     cached = kept if kept and kept.base_url == base_url else None
     if kept and not cached:
-        messages.detail(f"* the cached models are those of {kept.base_url}")
+        console.detail(f"* the cached models are those of {kept.base_url}")
     if options.offline and not cached:
         raise _not_cached(base_url, kept)
     now = time.time()
     if cached and (options.offline or (cached.is_fresh(now) and not options.refresh)):
-        messages.detail(f"* models from the cache, {_age(cached, now)} old")
-        _restore_ids(cached, messages)
+        console.detail(f"* models from the cache, {_age(cached, now)} old")
+        _restore_ids(cached, console)
         return cached.models
     try:
-        fetcher = _Fetcher(settings, messages)
+        fetcher = _Fetcher(settings, console)
         models = fetcher.models()
     except (ConnectionFailed, TransientError) as error:
         if not cached:
@@ -93,9 +97,9 @@ def _models(options: ModelsOptions, settings: Settings, messages: Messages) -> l
             f"--offline lists the models as they were {_age(cached, now)} ago"
         ) from None
     if kept and kept.outranks(base_url):
-        messages.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
+        console.detail(f"* the models are not cached: the cache keeps those of {kept.base_url}")
     else:
-        _save(CachedModels(base_url, now, models, fetcher.is_complete), messages)
+        _save(CachedModels(base_url, now, models, fetcher.is_complete), console)
     return models
 
 
@@ -112,20 +116,20 @@ def _age(cached: CachedModels, now: float) -> str:
     return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.0f} days"
 
 
-def _restore_ids(cached: CachedModels, messages: Messages) -> None:
+def _restore_ids(cached: CachedModels, console: Console) -> None:
     try:
         restore_ids(cached, os.environ)
     except OSError as error:
-        messages.detail(f"* the ids are not written for completion: {error.strerror}")
+        console.detail(f"* the ids are not written for completion: {error.strerror}")
 
 
-def _save(fetched: CachedModels, messages: Messages) -> None:
+def _save(fetched: CachedModels, console: Console) -> None:
     if not fetched.models:
         return
     try:
         save(fetched, os.environ)
     except OSError as error:
-        messages.detail(f"* the models are not cached: {error.strerror}")
+        console.detail(f"* the models are not cached: {error.strerror}")
 
 
 class _Fetcher:
@@ -134,15 +138,17 @@ class _Fetcher:
     `is_complete` is false when the recommended models could not be had.
     """
 
-    def __init__(self, settings: Settings, messages: Messages) -> None:
+    def __init__(self, settings: Settings, console: Console) -> None:
         self.is_complete = True
         from clinecli.transport.client import Transport
         from clinecli.transport.deadline import Deadline
 
         self._settings = settings
-        self._messages = messages
-        self._key = _key(settings, messages)
+        self._console = console
+        self._key = _key(settings, console)
         self._sends_key = True
+        # Why Cline's list is not to be had, with a key or without.
+        self._missing: ClinecliError | None = None
         self._transport = Transport(settings, os.environ)
         self._deadline = Deadline(settings.timeout)
         self._kept: Connection | EarlyConnection | None
@@ -152,21 +158,52 @@ class _Fetcher:
         """The merged list. Raises `ClinecliError`."""
         try:
             return self._fetch()
+        except ClinecliError as error:
+            from clinecli.config.hints import fit_hints
+
+            source = self._key.source if self._key else ""
+            base_url = self._settings.base_url
+            fitted = fit_hints(error, base_url, key_source=source, has_preview=False)
+            raise fitted from None
         finally:
-            self._messages.stop_progress()
+            self._console.stop_progress()
 
     def _fetch(self) -> list[Model]:
+        """With the key where there is one; without it where it is refused."""
         try:
-            listed = self._get(CLINE_MODELS)
-        except RejectedError as error:
-            if error.http_status != 404:
-                raise
-        else:
-            return merge(listed, self._recommended())
+            return self._listed()
+        except AuthError as error:
+            if not self._key:
+                raise _key_wanted(error) from None
+            refused = error
+        self._sends_key = False
+        try:
+            models = self._listed()
+        except AuthError:
+            raise refused from None
+        self._console.note(f"listed without the key: {refused.text}")
+        return models
+
+    def _listed(self) -> list[Model]:
+        """Cline's list; where that is not served, the one that every other server has."""
+        missing = self._missing
+        if not missing:
+            try:
+                return merge(self._get(CLINE_MODELS), self._recommended())
+            except ClinecliError as error:
+                if error.http_status not in _NOT_SERVED:
+                    raise
+                missing = error
         try:
             return merge(self._get(OPENAI_MODELS))
-        except RejectedError as error:
-            if error.http_status != 404:
+        except ClinecliError as error:
+            if error.http_status not in _NOT_SERVED:
+                raise
+            if isinstance(missing, AuthError):
+                raise missing from None
+            # The key makes no difference to it: it need not be asked for again without one.
+            self._missing = missing
+            if isinstance(error, AuthError):
                 raise
             hint = (
                 f"check the base URL: {self._settings.base_url} lists its models neither "
@@ -180,48 +217,28 @@ class _Fetcher:
         except ClinecliError as error:
             if error.http_status != 404:
                 self.is_complete = False
-                self._messages.note(f"without the recommended models: {error.text}")
+                self._console.note(f"without the recommended models: {error.text}")
             return b"{}"
 
     def _get(self, path: str, seconds: float | None = None, retries: int | None = None) -> bytes:
-        """A list, with the key where there is one and it is not refused."""
-        deadline = self._deadline.within(seconds)
-        try:
-            return self._send(path, deadline, retries)
-        except AuthError as error:
-            if not self._key:
-                raise _key_wanted(error) from None
-            if not self._sends_key:
-                raise
-            refused = error
-        self._sends_key = False
-        try:
-            body = self._send(path, deadline, retries)
-        except AuthError:
-            raise refused from None
-        except ClinecliError:
-            self._sends_key = True
-            raise
-        self._messages.note(f"listed without the key: {refused.text}")
-        return body
-
-    def _send(self, path: str, deadline: Deadline, retries: int | None) -> bytes:
+        """A list, as it is sent. Raises `ClinecliError`."""
         from clinecli.transport.client import Call
         from clinecli.transport.replies import json_document
         from clinecli.transport.retry import RetryPolicy
 
+        deadline = self._deadline.within(seconds)
         call = Call(
             "GET",
             path,
             deadline,
-            key=self._key,
+            key=self._key.secret if self._key else None,
             sends_key=self._sends_key,
             idle=self._settings.idle_timeout,
-            log=self._messages.detail if self._messages.verbose else None,
+            log=self._console.detail if self._console.verbose else None,
         )
         allowed = self._settings.retries if retries is None else retries
         policy = RetryPolicy(allowed, deadline, self._note)
-        self._messages.start_progress(_WAITING)
+        self._console.start_progress(_WAITING)
         attempt = 1
         while True:
             kept, self._kept = self._kept, None
@@ -231,20 +248,23 @@ class _Fetcher:
                 self._kept = answer.kept
                 return body
             except ClinecliError as error:
+                if error.http_status in _NOT_SERVED:
+                    raise
                 attempt = policy.again(error, attempt)
 
     def _note(self, text: str) -> None:
-        self._messages.note(text)
-        self._messages.start_progress(_WAITING)
+        self._console.note(text)
+        self._console.start_progress(_WAITING)
 
 
-def _key(settings: Settings, messages: Messages) -> Secret | None:
-    """The key of the first source that has one. Raises `ConfigError` for a malformed one."""
-    for read in key_readers(settings, os.environ):
-        key = read()
-        if key:
-            messages.detail(f"* key from {key.source}")
-            return key.secret
+def _key(settings: Settings, console: Console) -> Key | None:
+    """The key of the first place that has one. Raises `ConfigError` for a malformed one."""
+    for place in key_places(settings, os.environ):
+        if key := place.read():
+            console.detail(f"* key from {key.source}")
+            if key.note:
+                console.note(key.note)
+            return key
     return None
 
 
@@ -252,4 +272,5 @@ def _key_wanted(error: AuthError) -> AuthError:
     return error.but(
         message="there is no API key, and the server lists no models without one: " + error.message,
         hints=(KEY_HINT,),
+        code=Code.NO_KEY,
     )

@@ -18,9 +18,8 @@ from clinecli.commands._chat import (
 )
 from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options.chat import ChatOptions
-from clinecli.streams.files import FileSink
-from clinecli.streams.stdio import STDERR, Messages, StdoutSink, is_terminal
-from clinecli.text import TextRenderer
+from clinecli.streams.console import Console
+from clinecli.streams.stdout import Sink
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Event, Reply
@@ -29,28 +28,28 @@ if TYPE_CHECKING:
 def run(options: ChatOptions) -> int:
     """Print the deltas of one streamed reply. Raises `ClinecliError`, partial output kept."""
     network = options.network
-    messages = Messages(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-    prepared = prepare(options, messages, stream=True)
+    console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
+    prepared = prepare(options, console, stream=True)
     if preview(prepared):
         return ExitStatus.OK
     check_cost(prepared)
-    with opened(prepared, messages) as ready:
+    with opened(prepared, console) as ready:
         replies: list[Reply] = []
         printers: list[_Printer] = []
         try:
             first_that_answers(
                 prepared,
                 ready,
-                messages,
-                lambda prepared, ready: _answer(prepared, ready, replies, messages, printers),
+                console,
+                lambda prepared, ready: _answer(prepared, ready, replies, console, printers),
                 has_shown=lambda: ready.sink.started or printers[-1].has_shown,
             )
         except ClinecliError:
             ready.sink.flush()
             if any(reply.usage for reply in replies):
-                show_usage(prepared, ready, replies, messages)
+                show_usage(prepared, ready, replies, console)
             raise
-        finish(prepared, ready, replies, messages)
+        finish(prepared, ready, replies, console)
     return ExitStatus.OK
 
 
@@ -58,7 +57,7 @@ def _answer(
     prepared: Prepared,
     ready: Opened,
     replies: list[Reply],
-    messages: Messages,
+    console: Console,
     printers: list[_Printer],
 ) -> None:
     """Print a reply as it comes; every reply on the way, which is paid for, goes to `replies`,
@@ -74,7 +73,7 @@ def _answer(
     while True:
         reply = Reply(keep_text=bool(prepared.validator or options.thread))
         replies.append(reply)
-        printer = _Printer(options, ready.sink, messages)
+        printer = _Printer(options, ready.sink, console)
         printers.append(printer)
         try:
             try:
@@ -99,15 +98,13 @@ def _answer(
 class _Printer:
     """Puts the events of one attempt where they were asked for."""
 
-    def __init__(
-        self, options: ChatOptions, sink: StdoutSink | FileSink, messages: Messages
-    ) -> None:
+    def __init__(self, options: ChatOptions, sink: Sink, console: Console) -> None:
         self.has_shown = False
         self._json = options.json
         self._sink = sink
-        self._messages = messages
+        self._console = console
         self._text = renderer(sink)
-        self._reasoning = TextRenderer(terminal=is_terminal(STDERR)) if options.reasoning else None
+        self._reasoning = console.reasoning() if options.reasoning else None
 
     def show(self, events: list[Event]) -> None:
         """Write what one read of the network completed, before the next one may block."""
@@ -115,7 +112,7 @@ class _Printer:
             for event in events:
                 if event.delta.reasoning:
                     self.has_shown = True
-                    self._messages.data(self._reasoning.render(event.delta.reasoning))
+                    self._reasoning.show(event.delta.reasoning)
         if self._json:
             self._sink.write(b"".join([event.raw + b"\n" for event in events if event.raw]))
         else:
@@ -123,11 +120,11 @@ class _Printer:
             self.has_shown = self.has_shown or bool(text)
             self._sink.write(self._text.render(text))
         if self._sink.started:
-            self._messages.stop_progress()
+            self._console.stop_progress()
         self._sink.flush()
 
     def finish(self) -> None:
         """Write what is held back, and the end of the line."""
         if self._reasoning:
-            self._messages.data(self._reasoning.finish())
+            self._reasoning.finish()
         self._sink.write(self._text.finish())

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
+from clinecli.config.host import BadHost, is_loopback, parse_host
 from clinecli.errors import ConfigError
 from clinecli.options.common import DEFAULT_BASE_URL
 
 API_PATH = "/api/v1"
+PORTS = {"https": 443, "http": 80}
+# Servers refuse a request line of 8,000 bytes and more.
+_LONGEST_URL = 2000
+_FORBIDDEN = re.compile(r"[\s\x00-\x1f\x7f\\^`{|}<>\"]|%(?![0-9A-Fa-f]{2})")
+# What may stand in a path as it is (RFC 3986, section 3.3).
+_PATH_CHARACTERS = "/%:@!$&'()*+,;=~[]"
+# What stands below the API root, and is added by the client.
+_ENDPOINTS = ("/chat/completions", "/completions", "/models")
+_HINT = f"write it like {DEFAULT_BASE_URL}"
 
 
 class BaseUrl(NamedTuple):
@@ -24,21 +34,11 @@ class BaseUrl(NamedTuple):
     def origin(self) -> str:
         """Scheme, host and port, without a default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        default = 443 if self.scheme == "https" else 80
-        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port != default else "")
+        port = f":{self.port}" if self.port != PORTS[self.scheme] else ""
+        return f"{self.scheme}://{host}{port}"
 
     def __str__(self) -> str:
         return self.origin + self.path
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address never leaves this machine (RFC 6761, RFC 1122)."""
-    host = host.lower().rstrip(".")
-    return (
-        host in {"localhost", "::1"}
-        or host.endswith(".localhost")
-        or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
-    )
 
 
 def parse_base_url(text: str, source: str) -> BaseUrl:
@@ -47,31 +47,45 @@ def parse_base_url(text: str, source: str) -> BaseUrl:
     `source` (a flag, variable or file) is named in the `ConfigError` for a URL that is
     malformed, carries credentials, a query or a fragment, or would send the key in plain text.
     """
-    fault = f"the base URL from {source} "
-    hint = f"write it like {DEFAULT_BASE_URL}"
+    text = text.strip()
+    fault = f"the base URL from {source}"
     try:
-        parts = urlsplit(text.strip())
+        parts = urlsplit(text)
         parts.path.encode()
-        host, port = parts.hostname or "", parts.port
-        if "%" not in host and not host.isascii():
-            host = host.encode("idna").decode("ascii")
+        port = parts.port
     except (ValueError, UnicodeError):
-        raise ConfigError(fault + "is malformed", hint=hint) from None
-    if parts.scheme not in {"http", "https"}:
-        raise ConfigError(fault + "does not start with https:// or http://", hint=hint)
-    if not host or re.search(r"[\s\x00-\x1f\x7f\\^`{|}<>\"%]", text.strip()) or port == 0:
-        raise ConfigError(fault + "is malformed", hint=hint)
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(fault + "carries credentials", hint="the key goes into CLINE_API_KEY")
-    if parts.query or parts.fragment:
-        raise ConfigError(fault + "has a query or a fragment", hint=hint)
+        raise ConfigError(f"{fault} is malformed", hint=_HINT) from None
+    _check(parts, text, fault)
+    try:
+        host = parse_host(parts.hostname or "")
+    except BadHost as error:
+        hint = error.hint or _HINT
+        raise ConfigError(f"{fault} is malformed: no host has such a name", hint=hint) from None
     if parts.scheme == "http" and not is_loopback(host):
+        message = f"{fault} would send the key to {host} in plain text"
+        raise ConfigError(message, hint="use https://")
+    path = quote(parts.path.rstrip("/"), safe=_PATH_CHARACTERS)
+    return BaseUrl(parts.scheme, host, port or PORTS[parts.scheme], path or API_PATH)
+
+
+def _check(parts: SplitResult, text: str, fault: str) -> None:
+    """Raise `ConfigError` for what no API root has."""
+    if parts.scheme not in PORTS:
+        raise ConfigError(f"{fault} does not start with https:// or http://", hint=_HINT)
+    # Brackets are for IPv6 addresses; those of later versions, if ever, are none that we know.
+    is_bracketed = "[" in parts.netloc and ":" not in (parts.hostname or "")
+    if not parts.hostname or is_bracketed or parts.port == 0 or _FORBIDDEN.search(text):
+        raise ConfigError(f"{fault} is malformed", hint=_HINT)
+    if len(text) > _LONGEST_URL:
+        message = f"{fault} has more than the {_LONGEST_URL:,} characters that it may have"
+        raise ConfigError(message, hint=_HINT)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"{fault} carries credentials", hint="the key goes into CLINE_API_KEY")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{fault} has a query or a fragment", hint=_HINT)
+    path = parts.path.rstrip("/").lower()
+    if endpoint := next(filter(path.endswith, _ENDPOINTS), None):
         raise ConfigError(
-            fault + f"would send the key to {host} in plain text", hint="use https://"
+            f"{fault} ends with {endpoint}, which is added to it",
+            hint=f"leave {endpoint} out: {_HINT}",
         )
-    return BaseUrl(
-        parts.scheme,
-        host,
-        port or (443 if parts.scheme == "https" else 80),
-        parts.path.rstrip("/") or API_PATH,
-    )

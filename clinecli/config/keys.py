@@ -1,96 +1,72 @@
-"""Where settings and keys are read from: config file, key file, key command, official CLI.
-
-Nothing is read from the working directory: a hostile checkout must not redirect the key.
-"""
+"""Where the key comes from: the first place that has one counts."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from clinecli.config.files import CONFIG_BYTES, KEY_BYTES, mode_for_others, read_setting
+from clinecli.config.paths import expand, key_path, providers_path
 from clinecli.config.secret import KEY_HINT, Secret, parse_key
-from clinecli.config.settings import Settings, parse_config, resolve
+from clinecli.config.settings import Settings
 from clinecli.errors import Code, ConfigError
-from clinecli.options.common import NetworkOptions
 
 KEY_VARIABLE = "CLINE_API_KEY"
 KEY_FILE_VARIABLE = "CLINE_API_KEY_FILE"
-KEY_COMMAND_TIMEOUT = 30.0
+_KEY_VARIABLES = {KEY_VARIABLE, KEY_FILE_VARIABLE}
+# More than a name has, and less than a key.
+_LONGEST_SHOWN_NAME = 20
 
 
 class Key(NamedTuple):
-    """An API key and where it came from."""
+    """An API key, where it came from, and what is worth knowing about that."""
 
     secret: Secret
     source: str
+    note: str = ""
 
 
-def config_path(environ: Mapping[str, str]) -> Path:
-    """The config file, by the XDG Base Directory rules: a relative path does not count."""
-    base = environ.get("XDG_CONFIG_HOME", "")
-    root = Path(base) if base.startswith("/") else home(environ) / ".config"
-    return root / "clinecli" / "config.toml"
+class KeyPlace(NamedTuple):
+    """A place where a key may be. `read` gives None when there is no such place, and raises
+    `ConfigError` when it is there but holds no usable key. `file` is what it reads."""
 
-
-def home(environ: Mapping[str, str]) -> Path:
-    """The user's home directory. A relative HOME, which would mean the working directory, does
-    not count."""
-    given = environ.get("HOME", "")
-    if given.startswith("/"):
-        return Path(given)
-    import pwd
-
-    return Path(pwd.getpwuid(os.getuid()).pw_dir)
-
-
-def providers_path(environ: Mapping[str, str]) -> Path:
-    """Where the official CLI keeps its keys."""
-    return home(environ) / ".cline" / "data" / "settings" / "providers.json"
-
-
-def load_config(environ: Mapping[str, str]) -> dict[str, Any]:
-    """The config file's values, empty when there is none. Raises `ConfigError`."""
-    path = config_path(environ)
-    text = _read(path, f"config file {path}")
-    return {} if text is None else parse_config(text, str(path))
-
-
-def load_settings(
-    network: NetworkOptions, environ: Mapping[str, str], **chat_flags: str | None
-) -> Settings:
-    """The settings: flags > environment > config file. Raises `ConfigError`, `UsageError`."""
-    path = str(config_path(environ))
-    return resolve(network, environ, load_config(environ), path, **chat_flags)
+    read: Callable[[], Key | None]
+    file: str | None = None
+    is_command: bool = False
 
 
 def find_key(settings: Settings, environ: Mapping[str, str]) -> Key:
-    """The key of the first source that is configured. Raises `ConfigError` when there is none,
-    or when that source is unreadable or holds no usable key."""
-    for read in key_readers(settings, environ):
-        key = read()
+    """The key of the first place that has one. Raises `ConfigError` when there is none, or when
+    that place is unreadable or holds no usable key."""
+    for place in key_places(settings, environ):
+        key = place.read()
         if key:
             return key
     raise ConfigError("no API key", code=Code.NO_KEY, hint=KEY_HINT)
 
 
-def key_readers(
-    settings: Settings, environ: Mapping[str, str]
-) -> tuple[Callable[[], Key | None], ...]:
-    """One function per source, in order of precedence. Each gives None when the source is not
-    configured, and raises `ConfigError` when it is but holds no usable key. Under a profile, its
-    own key alone counts, and that of `--key-file`."""
+def key_places(settings: Settings, environ: Mapping[str, str]) -> Iterator[KeyPlace]:
+    """All places, in order of precedence. Each is to be read once: a key file may be a pipe."""
+    seconds = settings.timeout
     if settings.profile:
-        environ = {}
-    return (
-        lambda: _from_file(settings.key_file, "--key-file"),
-        lambda: _from_variable(environ),
-        lambda: _from_file(environ.get(KEY_FILE_VARIABLE) or None, KEY_FILE_VARIABLE),
-        lambda: _from_file(settings.config_key_file, "key_file of the config file"),
-        lambda: _from_command(settings.key_command),
-        lambda: None if settings.profile else _from_official_cli(providers_path(environ)),
-    )
+        # Its own key alone counts, and that of --key-file.
+        environ = {name: value for name, value in environ.items() if name not in _KEY_VARIABLES}
+
+    def named(path: str | None, setting: str) -> KeyPlace:
+        file = expand(path, environ) if path else None
+        return KeyPlace(lambda: _from_file(file, setting, seconds) if file else None, file)
+
+    yield named(settings.key_file, "--key-file")
+    yield KeyPlace(lambda: _from_variable(environ))
+    yield named(environ.get(KEY_FILE_VARIABLE), KEY_FILE_VARIABLE)
+    yield named(settings.config_key_file, "key_file of the config file")
+    yield KeyPlace(lambda: _from_command(settings.key_command, environ), is_command=True)
+    if not settings.profile:
+        own = str(key_path(environ))
+        yield KeyPlace(lambda: _from_own_file(own, seconds), own)
+        official = str(providers_path(environ))
+        yield KeyPlace(lambda: _from_official_cli(official, seconds), official)
 
 
 def _from_variable(environ: Mapping[str, str]) -> Key | None:
@@ -99,55 +75,52 @@ def _from_variable(environ: Mapping[str, str]) -> Key | None:
     return Key(parse_key(environ[KEY_VARIABLE], KEY_VARIABLE), KEY_VARIABLE)
 
 
-def _from_file(path: str | None, setting: str) -> Key | None:
-    if path is None:
-        return None
+def _from_file(path: str, setting: str, seconds: float) -> Key:
     # It may be the key itself, put where the name of its file belongs.
     shown = f" ({path})" if is_path(path) else ""
-    text = _read(Path(os.path.expanduser(path)), f"key file of {setting}{shown}")  # noqa: PTH111
+    what = f"key file of {setting}{shown}"
+    text = read_setting(path, what, limit=KEY_BYTES, seconds=seconds)
     if text is None:
-        raise ConfigError(f"the key file of {setting}{shown} does not exist", hint=KEY_HINT)
-    source = f"{setting} ({path})"
-    return Key(parse_key(text, source), source)
+        hint = f"correct {setting}, or put the key into that file"
+        raise ConfigError(f"the {what} does not exist", hint=hint)
+    return Key(parse_key(text, f"{setting}{shown}"), f"{setting}{shown}")
 
 
 def is_path(text: str) -> bool:
-    """Whether `text` can be shown as the path of a file: it names one, or a place for one."""
-    path = Path(os.path.expanduser(text))  # noqa: PTH111
+    """Whether `text` can be shown as the path of a file: there is one, or it looks like the
+    name of one in a directory that is there. A key in base64 may begin with a slash."""
+    path = Path(text)
     try:
-        return path.exists() or ("/" in text and path.parent.is_dir())
-    except OSError:
+        if path.exists():
+            return True
+        directory = path.parent.resolve()
+        is_place = directory.is_dir() and directory != Path("/")
+    except (OSError, ValueError, RuntimeError):
         return False
+    return "/" in text and is_place and len(path.name) < _LONGEST_SHOWN_NAME
 
 
-def _from_command(command: tuple[str, ...]) -> Key | None:
+def _from_command(command: tuple[str, ...], environ: Mapping[str, str]) -> Key | None:
     if not command:
         return None
-    import subprocess
+    from clinecli.config.key_command import run_key_command
 
     name = f"key_command ({command[0]})"
-    hint = "run the command by hand, or set CLINE_API_KEY"
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=KEY_COMMAND_TIMEOUT,
-            check=False,
-        )
-    except OSError as error:
-        raise ConfigError(f"{name} cannot be run: {error.strerror}", hint=hint) from None
-    except subprocess.TimeoutExpired:
-        raise ConfigError(
-            f"{name} did not finish within {KEY_COMMAND_TIMEOUT:.0f} s", hint=hint
-        ) from None
-    if done.returncode != 0:
-        raise ConfigError(f"{name} failed with status {done.returncode}", hint=hint)
-    return Key(parse_key(done.stdout.decode("utf-8", "replace"), name), name)
+    return Key(parse_key(run_key_command(command, environ), name), name)
 
 
-def _from_official_cli(path: Path) -> Key | None:
-    text = _read(path, f"key store of the official CLI {path}")
+def _from_own_file(path: str, seconds: float) -> Key | None:
+    text = read_setting(path, f"key file {path}", limit=KEY_BYTES, seconds=seconds)
+    if text is None:
+        return None
+    mode = mode_for_others(path)
+    note = f"others can read {path} (mode {mode:04o}): chmod 600 it" if mode else ""
+    return Key(parse_key(text, path), path, note)
+
+
+def _from_official_cli(path: str, seconds: float) -> Key | None:
+    what = f"key store of the official CLI {path}"
+    text = read_setting(path, what, limit=CONFIG_BYTES, seconds=seconds)
     if text is None:
         return None
     from clinecli.jsontext import InvalidJson, loads
@@ -160,21 +133,4 @@ def _from_official_cli(path: Path) -> Key | None:
         value = value.get(name) if isinstance(value, dict) else None
     if not isinstance(value, str) or not value.strip():
         return None
-    return Key(parse_key(value, str(path)), str(path))
-
-
-def _read(path: Path, what: str) -> str | None:
-    """The text of a settings file, None when it is absent. Raises `ConfigError`."""
-    try:
-        return path.read_text("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the {what}: {os.strerror(error.errno or 0)}",
-            hint="check its permissions",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"the {what} is not UTF-8 text (byte {error.start})", hint="save it as UTF-8"
-        ) from None
+    return Key(parse_key(value, path), path)

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from clinecli.config.base_url import BaseUrl, is_loopback
+from clinecli.config.base_url import BaseUrl
+from clinecli.config.host import is_loopback, parse_host
 from clinecli.config.secret import Secret
 from clinecli.errors import Code, ConfigError, ConnectionFailed, Retry
 
@@ -124,12 +125,12 @@ def parse_proxy(text: str, source: str) -> Proxy:
     )
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = parts.hostname, parts.port
+        host, port = parse_host(parts.hostname or ""), parts.port
         # A password that is not encoded may end the host early: it must not be shown as one.
         rest = parts.path + parts.query + parts.fragment
     except ValueError:
         raise malformed from None
-    if not host or not host.isascii() or any(c.isspace() for c in text) or port == 0 or "@" in rest:
+    if any(c.isspace() for c in text) or port == 0 or "@" in rest:
         raise malformed
     scheme = _ALIASES.get(parts.scheme, parts.scheme)
     if scheme not in PORTS:

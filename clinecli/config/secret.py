@@ -8,7 +8,11 @@ from functools import lru_cache
 
 from clinecli.errors import ConfigError
 
-KEY_HINT = "set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys"
+_WHERE_KEYS_ARE = "https://app.cline.bot, Settings > API Keys"
+KEY_HINT = (
+    f"set CLINE_API_KEY, or put a key into ~/.config/clinecli/key: create one at {_WHERE_KEYS_ARE}"
+)
+_LONGEST_KEY = 8192
 _SHORT_SECRET = 8
 
 
@@ -108,7 +112,8 @@ def parse_key(text: str, source: str) -> Secret:
     key = text.strip()
     hint = f"put the bare key into {source}: no quotes, no 'Bearer', one line"
     if not key:
-        raise ConfigError(f"the API key from {source} is empty", hint=KEY_HINT)
+        hint = f"put a key into {source}: create one at {_WHERE_KEYS_ARE}"
+        raise ConfigError(f"the API key from {source} is empty", hint=hint)
     fault = _fault_of(key)
     if fault:
         raise ConfigError(f"the API key from {source} {fault}", hint=hint)
@@ -126,8 +131,10 @@ _PLACEHOLDER = re.compile(
 _ASSIGNMENT = re.compile(r"(?:export\s+|set\s+)?[A-Za-z_]*(?:KEY|TOKEN|SECRET)[A-Za-z_]*\s*[=:]")
 
 
-def _fault_of(key: str) -> str:
+def _fault_of(key: str) -> str:  # noqa: PLR0911 - a table of faults, the first that fits
     """What is visibly wrong with a key; of it, at most the character at fault is told."""
+    if len(key) > _LONGEST_KEY:
+        return f"has more than the {_LONGEST_KEY:,} characters of any key"
     if _ASSIGNMENT.match(key):
         return "is a line of a .env file: only what stands after the = is the key"
     if _PLACEHOLDER.fullmatch(key):

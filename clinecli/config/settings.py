@@ -66,8 +66,10 @@ def parse_config(text: str, path: str) -> dict[str, Any]:
 
     try:
         config = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="the config file is TOML: KEY = VALUE") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "it is nested too deeply"
+        hint = "the config file is TOML: KEY = VALUE"
+        raise ConfigError(f"{path}: {reason}", hint=hint) from None
     from clinecli.config.profiles import tables
 
     for table in tables(config, path):
@@ -87,6 +89,11 @@ def _check(config: Mapping[str, Any], text: str, path: str) -> None:
         if not right:
             raise ConfigError(
                 f"{path}{_line_of(key, text)}: {key} must be {description}",
+                hint="correct the line, or remove it",
+            )
+        if "\0" in "".join(map(str, value if isinstance(value, list) else [value])):
+            raise ConfigError(
+                f"{path}{_line_of(key, text)}: {key} has a NUL character in it",
                 hint="correct the line, or remove it",
             )
 

@@ -52,7 +52,7 @@ class Greeting(NamedTuple):
 def http(setup: Setup, known: Findings) -> Finding:
     """Whether the API answers, asked without the key."""
     line = known[Line]
-    log = setup.messages.detail if setup.messages.verbose else None
+    log = setup.console.detail if setup.console.verbose else None
     client = Client(line, known.get(Key), wanted_model(line, known), log)
     try:
         answer = client.get(ACCOUNT, with_key=False)

@@ -7,7 +7,8 @@ import ssl
 import sys
 
 from clinecli import __version__
-from clinecli.config.keys import config_path, load_settings
+from clinecli.config.load import load_settings
+from clinecli.config.paths import config_path
 from clinecli.doctor.check import Finding, Findings, ok
 from clinecli.doctor.setup import Setup, compose_request
 

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
-import stat
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
 
-from clinecli.config.keys import (
-    KEY_FILE_VARIABLE,
-    Key,
-    find_key,
-    key_readers,
-    providers_path,
-)
+from clinecli.config.files import mode_for_others
+from clinecli.config.keys import Key, KeyPlace, find_key, key_places
 from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
 from clinecli.doctor.check import Finding, Findings, ok, warn
@@ -26,65 +17,40 @@ from clinecli.doctor.setup import Setup
 from clinecli.errors import ConfigError
 from clinecli.jsontext import InvalidJson, loads
 
-# Where `key_readers` has the key command.
-_COMMAND = 4
 # Digits of the SHA-256 of a key, to compare two machines: they tell nothing of the key.
 _HASH_DIGITS = 8
 # A guess of a shorter key could be proved right by its hash.
 _HASHED_FROM = 16
 
 
-class _Source(NamedTuple):
-    """Where a key may be. `file` is the file that it is read from."""
-
-    read: Callable[[], Key | None]
-    file: str | None
-    is_command: bool
-
-
 def key(setup: Setup, known: Findings) -> Finding:
     """The key that `ask` would use; the others are only compared with it."""
     settings = known[Settings]
-    sources = _sources(settings, setup.environ)
-    found, file = _first(sources)
+    places = key_places(settings, setup.environ)
+    found, file = _first(places)
     if not found:
         # Raises what `ask` raises.
         found = find_key(settings, setup.environ)
     others, details = [], []
-    for source in sources:
-        if source.is_command:
+    for place in places:
+        if place.is_command:
             # It may ask for a fingerprint: it is not run for a comparison.
             unused = ["key_command of the config file"] * bool(settings.key_command)
             details += [f"not used, and not run: {name}" for name in unused]
             continue
         try:
-            others += [other for other in [source.read()] if other]
+            others += [other for other in [place.read()] if other]
         except ConfigError as error:
             details.append(f"not used, and of no use: {error.message}")
     doubts = _doubts(found.secret.reveal(), settings.base_url.host, setup.now())
     return _judged(found, file, others, details, [*doubts]).knowing(found)
 
 
-def _sources(settings: Settings, environ: Mapping[str, str]) -> Iterator[_Source]:
-    """In order of precedence. Each is read once at most: a key file may be a pipe."""
-    files = (
-        settings.key_file,
-        None,
-        environ.get(KEY_FILE_VARIABLE),
-        settings.config_key_file,
-        None,
-        str(providers_path(environ)),
-    )
-    readers = zip(key_readers(settings, environ), files, strict=True)
-    for position, (read, file) in enumerate(readers):
-        yield _Source(read, file, position == _COMMAND)
-
-
-def _first(sources: Iterator[_Source]) -> tuple[Key | None, str | None]:
-    for source in sources:
-        found = source.read()
+def _first(places: Iterator[KeyPlace]) -> tuple[Key | None, str | None]:
+    for place in places:
+        found = place.read()
         if found:
-            return found, source.file
+            return found, place.file
     return None, None
 
 
@@ -98,7 +64,7 @@ def _judged(
     summary = f"from {found.source}, {_described(found.secret)}"
     details += [f"the same key: {other.source}" for other in others if _same(found, other)]
     different = [other.source for other in others if not _same(found, other)]
-    mode = _mode_for_others(file)
+    mode = mode_for_others(file) if file else None
     warnings = []
     if different:
         warnings.append(
@@ -183,14 +149,3 @@ def _described(secret: Secret) -> str:
         return f"{len(key)} characters"
     digest = hashlib.sha256(key.encode()).hexdigest()[:_HASH_DIGITS]
     return f"{len(key)} characters, SHA-256 {digest}…"
-
-
-def _mode_for_others(file: str | None) -> int | None:
-    """The mode of a key file that others can read or write; None when they cannot."""
-    if not file:
-        return None
-    try:
-        mode = Path(os.path.expanduser(file)).stat().st_mode  # noqa: PTH111
-    except OSError:
-        return None
-    return stat.S_IMODE(mode) if stat.S_ISREG(mode) and mode & 0o077 else None

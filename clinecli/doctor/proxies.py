@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from clinecli.config.keys import home
+from clinecli.config.paths import home
 from clinecli.config.proxy import bypassed, no_proxy, parse_proxy, proxy_variables
 from clinecli.doctor.setup import Line
 from clinecli.errors import ClinecliError

@@ -48,16 +48,16 @@ class Run:
                     continue
                 started = self._clock()
                 after = max(0.0, PROGRESS_SECONDS - (started - began))
-                self._setup.messages.start_progress(f"checking {check.id}", after=after)
+                self._setup.console.start_progress(f"checking {check.id}", after=after)
                 finding = _finding(check, self._setup, self._known)
-                self._setup.messages.stop_progress()
+                self._setup.console.stop_progress()
                 self._known = self._known.adding(finding.facts)
                 result = self._result(check, finding, self._clock() - started, None)
                 if result.has_failed:
                     blocked[check.id] = check.id
                 yield result
         finally:
-            self._setup.messages.stop_progress()
+            self._setup.console.stop_progress()
             self._close()
 
     def _result(

@@ -10,7 +10,8 @@ from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options.common import SETTINGS
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import STDIN, Messages, is_terminal, read_stdin
+from clinecli.streams.console import Console
+from clinecli.streams.descriptors import STDIN, is_terminal
 
 if TYPE_CHECKING:
     from clinecli.chat.request import ChatRequest
@@ -27,7 +28,7 @@ class Setup(NamedTuple):
 
     options: DoctorOptions
     environ: Mapping[str, str]
-    messages: Messages
+    console: Console
     request: str | ClinecliError | None = None
     now: Callable[[], float] = time.time
 
@@ -76,10 +77,10 @@ class Line(NamedTuple):
         }
 
 
-def gather(options: DoctorOptions, messages: Messages) -> str | ClinecliError | None:
+def gather(options: DoctorOptions, console: Console) -> str | ClinecliError | None:
     """The text of `--request`. stdin is read at once, and raises `UsageError` on a terminal; what
     is wrong with a file is told by its check."""
-    from clinecli.streams.files import read_text
+    from clinecli.streams.inputs import Reader, read_text
     from clinecli.text import decode_text
 
     if not options.request:
@@ -88,7 +89,8 @@ def gather(options: DoctorOptions, messages: Messages) -> str | ClinecliError | 
         if options.request != "-":
             return read_text(options.request)
         if not is_terminal(STDIN):
-            data = read_stdin(lambda: messages.note("waiting for the request on stdin"))
+            waiting = "waiting for the request on stdin"
+            data = Reader().stdin(lambda: console.note(waiting), is_needed=True)
             return decode_text(data, "stdin")
     except ClinecliError as error:
         return error

@@ -13,7 +13,7 @@ from clinecli.doctor.runner import Run
 from clinecli.doctor.setup import Setup
 from clinecli.errors import ExitStatus, UsageError
 from clinecli.jsontext import InvalidJson, loads
-from clinecli.streams.stdio import StdoutSink
+from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
 
 # Between two runs of `--wait`: half as long again each time.
@@ -36,7 +36,7 @@ def wait_until_healthy(setup: Setup, checks: Sequence[Check], seconds: float) ->
         if found.exit_status not in passing or time.monotonic() + pause >= end:
             return
         cause = found.root_cause
-        setup.messages.note(f"waiting: {cause.id}: {cause.summary}" if cause else "waiting")
+        setup.console.note(f"waiting: {cause.id}: {cause.summary}" if cause else "waiting")
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
@@ -106,10 +106,10 @@ def slower(path: str, results: Sequence[Result]) -> list[str]:
 
 
 def _timings_of(path: str) -> dict[str, float]:
-    from clinecli.streams.files import read_bytes
+    from clinecli.streams.inputs import Reader
 
     try:
-        document: Any = loads(read_bytes(path))
+        document: Any = loads(Reader().read(path))
         found = document["timings_ms"]
         return {str(name): float(value) for name, value in found.items()}
     except (InvalidJson, KeyError, TypeError, ValueError, AttributeError):

@@ -60,14 +60,14 @@ def _judge(status: int, misses: list[str]) -> int:
         )
         if status == 0:
             raise error
-        from clinecli.streams.stdio import Messages
+        from clinecli.streams.console import Console
 
-        Messages().error(error)
+        Console().error(error)
     return status
 
 
 def _serve(base_url: str) -> NoReturn:
-    from clinecli.streams.stdio import StdoutSink
+    from clinecli.streams.stdout import StdoutSink
 
     stdout = StdoutSink()
     stdout.write(base_url.encode() + b"\n")

@@ -13,7 +13,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clinecli.config.keys import find_key, load_settings
+from clinecli.config.keys import find_key
+from clinecli.config.load import load_settings
 from clinecli.config.secret import Redactor, Secret
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.jsontext import dumps
@@ -24,8 +25,8 @@ from clinecli.mock.redact import redact
 from clinecli.mock.request import Request
 from clinecli.options.common import NetworkOptions
 from clinecli.options.mock import MockOptions
-from clinecli.streams.files import FileSink
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
+from clinecli.streams.output import FileSink
 from clinecli.transport.client import Call, Transport
 from clinecli.transport.deadline import Deadline
 
@@ -184,7 +185,7 @@ def record(options: MockOptions) -> int:
             sink.write(b"[\n" + lines + b"\n]\n")
             sink.commit()
         else:
-            Messages().note(f"nothing was asked: {path} is not written")
+            Console().note(f"nothing was asked: {path} is not written")
     finally:
         sink.discard()
     return status

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from clinecli.config.base_url import is_loopback
+from clinecli.config.host import is_loopback
 
 MAX_HEAD = 64 << 10
 MAX_BODY = 64 << 20

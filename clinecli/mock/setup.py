@@ -11,7 +11,7 @@ from clinecli.mock.faults import FaultPlan, parse_fault
 from clinecli.mock.recording import read_exchanges
 from clinecli.mock.replay import Recordings
 from clinecli.options.mock import MockOptions
-from clinecli.streams.files import read_text
+from clinecli.streams.inputs import read_text
 from clinecli.text import argument
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clinecli.errors import UsageError
 from clinecli.mock.server import MockServer
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 
 KEY = "mock-key"
 _PROGRAM = "clinecli"
@@ -139,7 +139,7 @@ def _end_with(parent: int) -> Callable[[], object]:
 
 
 def _cannot_run(name: str, reason: str, status: int) -> int:
-    Messages().error(UsageError(f"cannot run {name}: {reason}"))
+    Console().error(UsageError(f"cannot run {name}: {reason}"))
     return status
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from clinecli.config.keys import home
+from clinecli.config.paths import home
 from clinecli.models.catalogue import Model, json_array, json_items, parse
 from clinecli.text import utf8
 

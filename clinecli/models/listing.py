@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
 from clinecli.options.models import ModelsOptions
-from clinecli.text import escape_json, sanitize, utf8
+from clinecli.text import columns_of, cut_to_columns, escape_json, sanitize, utf8
 
 
 def _has_words(model: Model, words: Iterable[str]) -> bool:
@@ -110,7 +109,7 @@ def table(models: Iterable[Model], width: int) -> str:
     give way from the right before fewer than 16 characters of an id are left.
     """
     rows = [_HEADER, *(tuple(map(sanitize, _fields(model))) for model in models)]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(*rows, strict=True)]
     spare = width - sum(widths[:4]) - 4 * len(_GAP)
     if spare < len(_HEADER[4]):
         widths.pop()
@@ -130,33 +129,10 @@ def _rest(widths: list[int]) -> int:
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
     cells = []
     for position, (text, width) in enumerate(zip(row, widths, strict=False)):
-        cell = _cut(text, width)
-        space = " " * (width - _width(cell))
+        cell = cut_to_columns(text, width)
+        space = " " * (width - columns_of(cell))
         cells.append(cell + space if position in {0, 4} else space + cell)
     return _GAP.join(cells).rstrip() + "\n"
-
-
-def _width(text: str) -> int:
-    return len(text) if text.isascii() else sum(map(_columns, text))
-
-
-def _columns(character: str) -> int:
-    """How many columns a terminal gives to a character (Unicode Standard Annex 11)."""
-    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
-
-
-def _cut(text: str, width: int) -> str:
-    """`text` in at most `width` columns."""
-    if _width(text) <= width:
-        return text
-    kept = ""
-    for character in text:
-        if _width(kept + character) >= width:
-            break
-        kept += character
-    return f"{kept}…"
 
 
 def terminal_json(text: str) -> str:

@@ -65,11 +65,22 @@ class ChatOptions(NamedTuple):
     system_file: Annotated[Text, Flag(_INPUT, "System message from FILE.", kind=Kind.FILE)] = None
     file: Annotated[
         Words,
-        Flag(_INPUT, "Attach a text file by name; repeatable.", short="f", kind=Kind.FILE),
+        Flag(
+            _INPUT,
+            "Attach a text file by name (- is stdin); repeatable.",
+            short="f",
+            kind=Kind.FILE,
+        ),
     ] = None
     image: Annotated[
         Words,
-        Flag(_INPUT, "Attach an image; repeatable.", "FILE|URL", short="i", kind=Kind.FILE),
+        Flag(
+            _INPUT,
+            "Attach an image (- is stdin); repeatable.",
+            "FILE|URL",
+            short="i",
+            kind=Kind.FILE,
+        ),
     ] = None
     temperature: Annotated[
         float | None,

@@ -49,7 +49,7 @@ class EarlyConnection:
 
     def __init__(self, dial: Callable[[], Dialled]) -> None:
         self._dial = dial
-        self._outcome: Dialled | ClinecliError | None = None
+        self._outcome: Dialled | Exception | None = None
         self._thread: threading.Thread | None = threading.Thread(target=self._run, daemon=True)
         try:
             self._thread.start()
@@ -60,7 +60,8 @@ class EarlyConnection:
     def _run(self) -> None:
         try:
             self._outcome = self._dial()
-        except ClinecliError as error:
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, no memory included: it is for who waits for the connection.
             self._outcome = error
 
     def result(self, deadline: Deadline) -> Dialled:
@@ -71,7 +72,7 @@ class EarlyConnection:
             self._thread.join(max(deadline.remaining(), 0) + 1)
         if self._outcome is None:
             raise deadline.exceeded()
-        if isinstance(self._outcome, ClinecliError):
+        if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
 

@@ -157,7 +157,7 @@ def resolve(hop: Hop, limit: Deadline) -> list[str]:
             # As bytes: a str, even of ASCII, would go through IDNA, whose tables take 3 ms to load.
             found = socket.getaddrinfo(hop.host.encode(), hop.port, type=socket.SOCK_STREAM)
             outcome.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
-        except (OSError, UnicodeError) as error:
+        except Exception as error:  # noqa: BLE001 - of whatever kind: it is raised by who waits
             outcome.append(error)
 
     thread = threading.Thread(target=look_up, daemon=True)

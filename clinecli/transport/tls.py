@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from clinecli.errors import Code, ConfigError, TlsError
+from clinecli.reading import MIB, TooLarge, read_file
 from clinecli.transport.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -98,16 +99,33 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
         )
     reason = None
     try:
-        context.load_verify_locations(cafile, capath)
+        _load(context, cafile, capath)
     except FileNotFoundError:
         reason = f"the CA file of {source} does not exist: {cafile}"
-    except ssl.SSLError:
+    except (ssl.SSLError, ValueError, TooLarge):
         reason = f"the CA file of {source} holds no PEM certificate: {cafile}"
+    except TimeoutError:
+        reason = f"the CA file of {source} was not read within {_CA_SECONDS:g} s: {cafile}"
     except OSError as error:
         reason = f"cannot read the CA file of {source}: {cafile}: {error.strerror}"
     if reason:
         raise kind(reason, code=Code.TRUST, hint=_CA_HINT)
     return context
+
+
+def _load(context: ssl.SSLContext, cafile: str | None, capath: str | None) -> None:
+    if cafile and not Path(cafile).is_file():
+        # A pipe, or a device without an end: OpenSSL would read on for ever.
+        context.load_verify_locations(cadata=_certificates(cafile))
+        cafile = None
+    if cafile or capath:
+        context.load_verify_locations(cafile, capath)
+
+
+def _certificates(path: str) -> str:
+    """The certificates of a PEM file, without the text between them."""
+    text = read_file(path, limit=_CA_BYTES, seconds=_CA_SECONDS).decode("ascii", "ignore")
+    return "\n".join(_CERTIFICATE.findall(text))
 
 
 def _has_hashed(directories: str) -> bool:
@@ -120,6 +138,9 @@ def _has_hashed(directories: str) -> bool:
     )
 
 
+_CA_BYTES = 16 * MIB
+_CA_SECONDS = 30.0
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _CA_HINT = "point it at a PEM file of CA certificates, or unset it to trust the system's"
 
 

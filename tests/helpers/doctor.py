@@ -20,7 +20,7 @@ from clinecli.doctor.runner import Run
 from clinecli.doctor.setup import Setup, gather
 from clinecli.errors import ExitStatus
 from clinecli.options.doctor import DoctorOptions
-from clinecli.streams.stdio import Messages
+from clinecli.streams.console import Console
 from tests.helpers.env import KEY
 from tests.helpers.env import ROOT as REPOSITORY
 from tests.helpers.process import CLI, no_traceback
@@ -95,9 +95,9 @@ def diagnose(env: dict[str, str], *arguments: str, stdin: bytes = b"") -> Report
     invocation = parse(["doctor", "--json", *arguments])
     assert invocation
     options: DoctorOptions = invocation.options
-    messages = Messages(quiet=True)
-    text = stdin.decode() if options.request == "-" else gather(options, messages)
-    setup = Setup(options, env, messages, text)
+    console = Console(quiet=True)
+    text = stdin.decode() if options.request == "-" else gather(options, console)
+    setup = Setup(options, env, console, text)
     run = Run(setup)
     results = [*run.results(select(CHECKS, options.checks or []))]
     found = verdict(results, strict=options.strict)
@@ -190,7 +190,7 @@ def targets(server: RawServer) -> list[str]:
 
 def a_setup() -> Setup:
     """Nobody's set-up."""
-    return Setup(DoctorOptions(), {}, Messages(quiet=True))
+    return Setup(DoctorOptions(), {}, Console(quiet=True))
 
 
 def result(name: str, status: Any = "ok", exit_status: ExitStatus | None = None) -> Result:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -24,13 +24,15 @@ def run(
     arguments: Iterable[str],
     env: dict[str, str],
     *,
-    stdin: bytes | None = None,
+    stdin: bytes | int | IO[bytes] | None = None,
     timeout: float = 60,
     **options: Any,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the command; stdin is /dev/null unless given."""
+    """Run the command; stdin is /dev/null unless bytes for a pipe, or an open file, are given."""
     source: dict[str, Any] = (
-        {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        {"input": stdin}
+        if isinstance(stdin, bytes)
+        else {"stdin": subprocess.DEVNULL if stdin is None else stdin}
     )
     return subprocess.run(
         [*CLI, *arguments],

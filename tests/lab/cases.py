@@ -299,6 +299,12 @@ def _user(content: Any) -> str:
 _BASIC = {"WWW_Authenticate": 'Basic realm="Staff only"'}
 _HTML = response(b"<!DOCTYPE html><html>sign in</html>", content_type="text/html")
 
+
+def _without_key(bench: Bench) -> None:
+    bench.api()
+    del bench.env["CLINE_API_KEY"]
+
+
 BROKEN = (
     # DNS and TCP
     Case("name that does not exist", _url("https://nothing.com"), "net.dns", 7, ("DNS works",)),
@@ -421,7 +427,7 @@ BROKEN = (
     # Settings, key, message
     Case(
         "no key",
-        lambda bench: bench.api() and bench.env.pop("CLINE_API_KEY") and None,
+        _without_key,
         "key",
         3,
         ("no API key",),
@@ -532,9 +538,14 @@ def _quiet_account(head: bytes, _: bytes) -> bytes:
     return refusal(503)
 
 
+def _live(bench: Bench) -> None:
+    bench.api()
+    bench.live = True
+
+
 HEALTHY_CASES = (
     Case("plain", lambda bench: bench.api() and None),
-    Case("live", lambda bench: (bench.api(), setattr(bench, "live", True)) and None),
+    Case("live", _live),
     Case("TLS", _named("localhost")),
     Case("TLS by name", _named("api.test")),
     Case("dead IPv6", _named("both.test")),

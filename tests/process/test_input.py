@@ -60,7 +60,7 @@ def test_missing_image(env: dict[str, str], tmp_path: Path) -> None:
 
 class Stdin(NamedTuple):
     arguments: tuple[str, ...]
-    stdin: bytes
+    stdin: bytes | None
     content: str
 
 
@@ -69,9 +69,9 @@ STDIN: dict[str, Stdin] = {
     "byte-for-byte": Stdin(("Why?",), b"\n  a\t\r\n\r\n b", "Why?\n\n\n  a\t\r\n\r\n b"),
     "alone": Stdin((), b" alone\n", " alone\n"),
     "dash": Stdin(("-",), b"dash\n", "dash\n"),
-    "dash-among-words-is-a-word": Stdin(("a", "-", "b"), b"", "a - b"),
+    "dash-among-words-is-a-word": Stdin(("a", "-", "b"), None, "a - b"),
     "empty-prompt": Stdin(("",), b"alone\n", "alone\n"),
-    "empty": Stdin(("Why?",), b"", "Why?"),
+    "none": Stdin(("Why?",), None, "Why?"),
     "white-space": Stdin(("Why?",), b" \n", "Why?\n\n \n"),
     "ignored": Stdin(("Why?", "--no-stdin"), b"\xff", "Why?"),
     "dash-outranks-no-stdin": Stdin(("-", "--no-stdin"), b"dash", "dash"),
@@ -80,7 +80,7 @@ STDIN: dict[str, Stdin] = {
     ),
     "bom": Stdin((), b"\xef\xbb\xbfx", "\ufeffx"),
     "wide": Stdin(("Wie heißt 😀?",), "größer\n".encode(), "Wie heißt 😀?\n\ngrößer\n"),
-    "words-that-look-like-flags": Stdin(("--", "-m", "--json"), b"", "-m --json"),
+    "words-that-look-like-flags": Stdin(("--", "-m", "--json"), None, "-m --json"),
 }
 
 

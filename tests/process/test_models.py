@@ -194,11 +194,12 @@ def test_flags(fetched: Fetched, flags: list[str], expected: list[str]) -> None:
 
 
 NOTHING = b"clinecli: none of 401 models matches\n"
+NOTHING_JSON = b'{"note": "none of 401 models matches"}\n'
 
 
 @pytest.mark.parametrize(
     ("flags", "out", "err"),
-    [([], b"", NOTHING), (["-q"], b"", b""), (["--json"], b"[]\n", NOTHING)],
+    [([], b"", NOTHING), (["-q"], b"", b""), (["--json"], b"[]\n", NOTHING_JSON)],
     ids=["lines", "quiet", "json"],
 )
 def test_nothing_found_is_status_1_as_of_grep(
@@ -282,7 +283,7 @@ def test_refused_key_is_left_out(env: dict[str, str]) -> None:
     with Api(list=(REFUSED, ONE), recommended=NO_HINTS) as api:
         done = models(env, "--ids", url=api.url)
         assert (done.returncode, done.stdout) == (0, b"v/one\n")
-        assert api.calls == [(LIST, True), (LIST, False), (RECOMMENDED, False)]
+        assert api.calls == [(LIST, True), (OPENAI, True), (LIST, False), (RECOMMENDED, False)]
     assert done.stderr == (
         b"clinecli: listed without the key: the API refused the key: bad key (HTTP 401)\n"
     )
@@ -291,7 +292,7 @@ def test_refused_key_is_left_out(env: dict[str, str]) -> None:
 def test_refused_with_and_without_a_key(env: dict[str, str]) -> None:
     with Api(list=REFUSED) as api:
         message, hint = failure(models(env, url=api.url), 4)
-        assert len(api.requests) == 2
+        assert api.calls == [(LIST, True), (OPENAI, True), (LIST, False), (OPENAI, False)]
     assert message == "the API refused the key: bad key (HTTP 401)"
     assert "check the key" in hint
 

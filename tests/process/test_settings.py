@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clinecli.config.keys import config_path
+from clinecli.config.paths import config_path
 from tests.helpers.env import KEY, provider
 from tests.helpers.process import BOTH_COMMANDS, failure, no_traceback, run
 from tests.helpers.replies import completion, response

@@ -109,7 +109,7 @@ NOT_API = "the answer is not from the API"
 ADMIN, DRY_RUN, CREATE_KEY, ADD_CREDITS = (
     "administrator",
     "--dry-run",
-    "app.cline.bot",
+    "the key is from CLINE_API_KEY",
     "add credits",
 )
 LATER, PORTAL, EMPTY, AGAIN = "try again later", "captive portal", "--max-tokens", "run it again"
@@ -493,7 +493,7 @@ JSON_CASES: dict[str, JsonCase] = {
         {
             "kind": "auth",
             "message": "the API refused the key: Invalid token (HTTP 401, request req_7)",
-            "hint": "check the key: create one at https://app.cline.bot, Settings > API Keys",
+            "hint": "check the key; the key is from CLINE_API_KEY",
             "status": 401,
             "code": "401",
             "request_id": "req_7",
@@ -507,7 +507,7 @@ JSON_CASES: dict[str, JsonCase] = {
             "kind": "credit",
             "message": "out of credits: Not enough credits available "
             "(HTTP 402, code insufficient_credits)",
-            "hint": "add credits at https://app.cline.bot",
+            "hint": "add credits",
             "status": 402,
             "code": "insufficient_credits",
             "request_id": None,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clinecli.config import keys as sources
-from clinecli.config.keys import Key, config_path, find_key, load_settings
+from clinecli.config import key_command
+from clinecli.config.keys import Key, find_key
+from clinecli.config.load import load_settings
+from clinecli.config.paths import config_path
 from clinecli.config.secret import Secret
 from clinecli.config.settings import (
     resolve,
@@ -134,7 +136,7 @@ COMMANDS: dict[str, tuple[list[str], str]] = {
 def test_key_command_that_fails(
     name: str, key_sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "KEY_COMMAND_TIMEOUT", 0.3 if name == "slow" else 30)
+    monkeypatch.setattr(key_command, "KEY_COMMAND_TIMEOUT", 0.3 if name == "slow" else 30)
     command, words = COMMANDS[name]
     only(key_sources, 4).config = {"key_command": command}
     with pytest.raises(ConfigError) as caught:

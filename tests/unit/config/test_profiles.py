@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from clinecli.config.keys import find_key, load_settings
+from clinecli.config.keys import find_key
+from clinecli.config.load import load_settings
 from clinecli.errors import ClinecliError, ConfigError, UsageError
 from clinecli.options.common import NetworkOptions
 

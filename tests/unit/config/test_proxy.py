@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clinecli.config.base_url import BaseUrl, is_loopback, parse_base_url
+from clinecli.config.base_url import BaseUrl, parse_base_url
+from clinecli.config.host import is_loopback
 from clinecli.config.proxy import (
     Proxy,
     bypassed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clinecli.errors import UsageError
-from clinecli.streams.files import read_text
+from clinecli.streams.inputs import read_text
 
 
 @pytest.mark.parametrize(
