@@ -100,6 +100,10 @@ class Code(StrEnum):
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
+    SCHEMA_UNCHECKED = (
+        "schema_unchecked",
+        "the reply cannot be checked by the schema, or not in time",
+    )
     SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"
     QUOTA = "quota", "a quota of the model or the plan is used up"
     UNKNOWN_MODEL = "unknown_model", "the API does not have the model"

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING
 
 from clinecli.errors import UsageError
-
-if TYPE_CHECKING:
-    import re
 
 # What a terminal obeys instead of showing it: C0 and C1 controls, of which the latter reach it as
 # escape sequences of one character.
@@ -51,8 +47,6 @@ def _json_escapes() -> dict[int, str]:
 @cache
 def _unseen() -> re.Pattern[str]:
     """What leaves no mark: white space, controls, what is hidden or joins, the blank of braille."""
-    import re
-
     listed = re.escape("".join(map(chr, (*_CONTROLS, *_HIDDEN))))
     return re.compile(rf"[\s{listed}\u034f\u200c\u200d\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]*+")
 

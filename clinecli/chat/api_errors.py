@@ -116,7 +116,7 @@ _SPEND = _Rule(
 _PLAN = _Rule(
     AuthError,
     "the plan does not include this model",
-    hint="choose another model (-m), or a plan that includes it: https://app.cline.bot",
+    hint="choose another model (-m), or a plan that includes it: see https://app.cline.bot",
 )
 
 # Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.

@@ -109,7 +109,7 @@ class StreamReader:
             self._is_open = True
         else:
             # Nothing that would depend on how much of it has come yet.
-            what = f"neither an event stream nor JSON ({kind or 'no content type'})"
+            what = f"text that is not JSON and no event stream ({kind or 'no content type'})"
             if not head or head[:1] == b"<" or "html" in kind:
                 what = describe_body(head and b"<html", kind)
             self.failure = not_the_api(what)

@@ -37,14 +37,18 @@ def first_code_block(text: str) -> str | None:
     None without one; a block without its closing fence is taken as cut off and does not count.
     In a list, a fence may be indented at will: items that have paragraphs are not followed.
     """
-    lines = _lines(text)
+    lines = _lines(text) if _has_fence(text) else iter(())
     in_list = False
     for line in lines:
-        in_list = bool(_LIST_ITEM.match(line)) or (in_list and line[:1] in {"", " "})
-        fence = _FENCE.match(line)
+        in_list = (in_list and line[:1] in {"", " "}) or bool(_LIST_ITEM.match(line))
+        fence = _FENCE.match(line) if _has_fence(line) else None
         if fence and (in_list or fence.start("marks") <= 3):
             return _until_fence(lines, fence["marks"], fence.start("marks"), in_list=in_list)
     return None
+
+
+def _has_fence(text: str) -> bool:
+    return "```" in text or "~~~" in text
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -166,12 +166,23 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
     except Exception as fault:  # noqa: BLE001
         # A schema may fail in as many ways as it can be written; the reply is there and paid for.
         why = f"the schema fails on it ({type(fault).__name__})"
-    message = f"the reply cannot be checked: {why}" if why else ""
-    if error:
-        message = f"the reply does not match the schema at {error.json_path}: {error.message[:200]}"
-    if not message:
+    if why:
+        return _unchecked(why)
+    if error is None:
         return None
-    return IncompleteError(message, code=Code.SCHEMA_MISMATCH, hint=hint)
+    return IncompleteError(
+        f"the reply does not match the schema at {error.json_path}: {error.message[:200]}",
+        code=Code.SCHEMA_MISMATCH,
+        hint=hint,
+    )
+
+
+def _unchecked(why: str) -> IncompleteError:
+    return IncompleteError(
+        f"the reply cannot be checked: {why}",
+        code=Code.SCHEMA_UNCHECKED,
+        hint="simplify the schema: patterns with repetitions inside repetitions are slow",
+    )
 
 
 def _no_number(name: str) -> float:
@@ -219,11 +230,7 @@ class Checker:
         except EOFError:
             why = "the process that does it has failed"
         if why:
-            return IncompleteError(
-                f"the reply cannot be checked: {why}",
-                code=Code.SCHEMA_MISMATCH,
-                hint="simplify the schema: patterns with repetitions inside repetitions are slow",
-            )
+            return _unchecked(why)
         if not found:
             return None
         return IncompleteError(found["message"], code=_code(found["code"]), hint=found["hint"])

@@ -217,8 +217,13 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
 def _with_fitting_hints(error: ClinecliError, prepared: Prepared, key: Key | None) -> ClinecliError:
     from clinecli.config.hints import fit_hints
 
-    source = key.source if key else ""
-    fitted = fit_hints(error, prepared.settings.base_url, path=CHAT, key_source=source)
+    fitted = fit_hints(
+        error,
+        prepared.settings.base_url,
+        path=CHAT,
+        key_source=key.source if key else "",
+        model=prepared.model,
+    )
     is_unknown = error.http_status == 404 or error.code is Code.UNKNOWN_MODEL
     if not (is_unknown and isinstance(error, RejectedError)) or prepared.options.fallback:
         return fitted

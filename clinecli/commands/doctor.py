@@ -92,16 +92,15 @@ class _Report:
             no_longer(stand)
         found = verdict(self._results, strict=self._options.strict)
         text = ending(self._results, found, self._style, self._options.checks or [])
-        document = self._document(found, run.redactor)
         if self._options.json:
-            self._sink.write(document + b"\n")
+            self._sink.write(self._document(found, run.redactor) + b"\n")
         elif self._options.markdown:
             self._sink.write(utf8(markdown(self._results, found)))
         else:
             self._write(self._more() + text)
         self._sink.commit()
         if self._options.bundle:
-            self._bundle(self._options.bundle, text, document)
+            self._bundle(self._options.bundle, text, self._document(found, run.redactor))
         if self._setup.environ.get("GITHUB_ACTIONS") == "true":
             self._setup.console.runner_commands(workflow_commands(self._results, found))
         return found.exit_status
@@ -134,11 +133,12 @@ class _Report:
 
     def _more(self) -> str:
         """Lines of `--verbose` and `--baseline`."""
-        from clinecli.doctor.document import timings_line
-
         lines = []
-        if self._options.network.verbose and (line := timings_line(self._results)):
-            lines.append(f"timings: {line}\n")
+        if self._options.network.verbose:
+            from clinecli.doctor.document import timings_line
+
+            line = timings_line(self._results)
+            lines += [f"timings: {line}\n"] if line else []
         if self._options.baseline:
             from clinecli.doctor.watch import slower
 

@@ -145,26 +145,26 @@ class _Fetcher:
 
         self._settings = settings
         self._console = console
-        self._key = _key(settings, console)
+        self._key: Key | None = None
         self._sends_key = True
         # Why Cline's list is not to be had, with a key or without.
         self._missing: ClinecliError | None = None
         self._transport = Transport(settings, os.environ)
         self._deadline = Deadline(settings.timeout)
-        self._kept: Connection | EarlyConnection | None
-        self._kept = self._transport.connect_early(self._deadline)
+        self._kept: Connection | EarlyConnection | None = None
 
     def models(self) -> list[Model]:
         """The merged list. Raises `ClinecliError`."""
         try:
+            self._key = _key(self._settings, self._console)
+            self._kept = self._transport.connect_early(self._deadline)
             return self._fetch()
         except ClinecliError as error:
             from clinecli.config.hints import fit_hints
 
             source = self._key.source if self._key else ""
             base_url = self._settings.base_url
-            fitted = fit_hints(error, base_url, key_source=source, has_preview=False)
-            raise fitted from None
+            raise fit_hints(error, base_url, key_source=source, has_preview=False) from None
         finally:
             self._console.stop_progress()
 

@@ -13,6 +13,8 @@ _CLINE = "cline.bot"
 _CLINE_ONLY = re.compile(
     r"(?::(?: see| create (?:one|a key) at)?| at) https://app\.cline\.bot(?:, Settings > API Keys)?"
 )
+# Ids of a promotion: unknown once it is over.
+_FREE = "cline-free/"
 _ANY_KEY = "any key will do: CLINE_API_KEY=none"
 
 
@@ -22,12 +24,14 @@ def fit_hints(
     *,
     path: str = "",
     key_source: str = "",
+    model: str = "",
     has_preview: bool = True,
 ) -> ClinecliError:
     """The error with hints that fit a call of `path` below `base_url`.
 
     A refused key is named by where it came from, what was not found by its URL, if `path` is
-    given. Where there is no `--dry-run`, none is advised.
+    given. A `model` whose promotion is over is told. Where there is no `--dry-run`, none is
+    advised.
     """
     hints = [hint for hint in error.hints if has_preview or "--dry-run" not in hint]
     if not _is_cline(base_url):
@@ -36,6 +40,11 @@ def fit_hints(
             hints = [_ANY_KEY]
     if isinstance(error, AuthError) and key_source:
         hints.append(f"the key is from {key_source}")
+    if error.code is Code.UNKNOWN_MODEL and model.startswith(_FREE):
+        hints.append(
+            f"models of {_FREE} are there while a promotion lasts: `clinecli models --free` "
+            "lists what is free now"
+        )
     if error.http_status == 404 and path:
         hints.append(f"what was not found is {base_url}{path}")
     return error if tuple(hints) == error.hints else error.but(hints=tuple(hints))

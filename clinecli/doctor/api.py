@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
-from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
+from clinecli.chat.endpoints import ACCOUNT, OPENAI_MODELS
 from clinecli.config.base_url import API_PATH, BaseUrl
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
@@ -124,12 +125,10 @@ def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
         return wrong
     hint = f"check the base URL (from {source}): "
     found = next((url for url in _candidates(base_url) if _answers_at(line, url)), None)
-    if base_url.path.endswith(CHAT):
-        hint += f"it ends before {CHAT}"
-    elif not found:
-        hint += f"an empty path means {API_PATH}, any other is used as it is"
     if found:
-        hint += f"{'; ' if base_url.path.endswith(CHAT) else ''}{found} answers: use that one"
+        hint += f"{found} answers: use that one"
+    else:
+        hint += f"an empty path means {API_PATH}, any other is used as it is"
     return RejectedError(
         f"the API is not at {base_url}: {wrong.message}", hint=hint, http_status=wrong.http_status
     )
@@ -141,9 +140,7 @@ def _with_host(base_url: BaseUrl) -> BaseUrl:
 
 def _candidates(base_url: BaseUrl) -> Iterator[BaseUrl]:
     """Where the API may be instead, the likeliest first. Never on another host."""
-    paths = [base_url.path.removesuffix(CHAT)] if base_url.path.endswith(CHAT) else []
-    paths += [API_PATH, "/v1", "/api", "/openai/v1", f"{base_url.path}/v1"]
-    for path in dict.fromkeys(paths):
+    for path in (API_PATH, "/v1", "/api", "/openai/v1", f"{base_url.path}/v1"):
         if path != base_url.path:
             yield base_url._replace(path=path)
 
@@ -208,11 +205,9 @@ def _second_opinion(client: Client, wrong: ClinecliError) -> ClinecliError | Non
 
 def clock(_setup: Setup, known: Findings) -> Finding:
     """The local clock against the server's Date header."""
-    from email.utils import parsedate_to_datetime
-
     greeting = known[Greeting]
     try:
-        date = parsedate_to_datetime(greeting.date or "")
+        date = _http_date(greeting.date or "")
         skew = greeting.seen - date.timestamp()
     except (ValueError, TypeError, OverflowError):
         return skip("the server does not say what time it is")
@@ -224,6 +219,17 @@ def clock(_setup: Setup, known: Findings) -> Finding:
         f"the server says {greeting.date}",
         remedy="set the clock, best by NTP: certificates and tokens are judged by it",
     )
+
+
+def _http_date(text: str) -> datetime:
+    """The moment that a Date header names (RFC 9110, section 5.6.7). Raises `ValueError`."""
+    try:
+        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        # The obsolete forms, for which an import of 10 ms is worth it.
+        from email.utils import parsedate_to_datetime
+
+        return parsedate_to_datetime(text)
 
 
 def _duration(seconds: float) -> str:

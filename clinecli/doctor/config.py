@@ -15,13 +15,13 @@ from clinecli.doctor.setup import Setup, compose_request
 
 def runtime(_setup: Setup, _found: Findings) -> Finding:
     """Versions and platform."""
-    from importlib.metadata import version
+    from clinecli.transport.exchange import HTTP_LIBRARY
 
     python = ".".join(map(str, sys.version_info[:3]))
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     system = os.uname()
     return ok(
-        f"clinecli {__version__}, Python {python}, h11 {version('h11')}, {openssl}, "
+        f"clinecli {__version__}, Python {python}, {HTTP_LIBRARY}, {openssl}, "
         f"{system.sysname} {system.machine}",
         f"{system.sysname} is {system.release}",
         f"Python is {sys.executable}",

@@ -42,7 +42,7 @@ class Worker:
         if self._process is None:
             paths = [path for path in sys.path if path.startswith("/")]
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, *self._arguments, *paths],
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, *self._arguments, *paths],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from clinecli.transport.deadline import Deadline
     from clinecli.transport.dial import Dialled, Timings
 
+# For people; importlib.metadata, which tells it too, takes 15 ms to import.
+HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
 MAX_BODY_BYTES = 512 * 1024 * 1024
 _READ_BYTES = 65536
 _WRITE_BYTES = 256 * 1024

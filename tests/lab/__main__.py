@@ -113,6 +113,11 @@ def _run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess
         return None
 
 
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run the cases that are named, or all of them."""
     if os.environ.get(_INSIDE) != "1":
@@ -131,14 +136,14 @@ def main() -> int:
             for outcome in pool.map(examine, names):
                 outcomes.append(outcome)
                 mark = "ok  " if not outcome.faults else "FAIL"
-                print(f"{mark} {outcome.name}  {'; '.join(outcome.faults)}".rstrip(), flush=True)
-    print()
+                _say(f"{mark} {outcome.name}  {'; '.join(outcome.faults)}".rstrip())
+    _say("")
     score = 1.0
     for is_broken, what in ((True, "broken, named"), (False, "healthy, no alarm")):
         group = [outcome for outcome in outcomes if outcome.is_broken is is_broken]
         right = sum(not outcome.faults for outcome in group)
         if group:
-            print(f"{what}: {right} of {len(group)} ({right / len(group):.0%})")
+            _say(f"{what}: {right} of {len(group)} ({right / len(group):.0%})")
             score = min(score, right / len(group))
     return 0 if score >= _GOAL else 1
 

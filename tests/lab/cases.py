@@ -401,7 +401,13 @@ BROKEN = (
     Case("503 page", _everything(refusal(503, page=True)), "api.http", 10, ("503",)),
     Case("not HTTP", _tcp(_hangs_up_politely, "http"), "api.http", 11, ("HTTP",)),
     Case("wrong path", _path("/wrong"), "api.http", 9, ("/api/v1 answers",)),
-    Case("whole path", _path("/api/v1/chat/completions"), "api.http", 9, ("/api/v1 answers",)),
+    Case(
+        "whole path",
+        _path("/api/v1/chat/completions"),
+        "config",
+        3,
+        ("leave /chat/completions out",),
+    ),
     # Key and account
     Case("refused key", _everything(UNAUTHORIZED), "api.auth", 4, ("the key is from",)),
     Case("gateway", _everything(refusal(403, page=True)), "api.auth", 4, ("not the key",)),

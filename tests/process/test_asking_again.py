@@ -192,14 +192,16 @@ def test_reply_that_stays_wrong(schema: str, env: dict[str, str]) -> None:
     assert "the reply is not JSON" in error
 
 
-def test_nothing_else_is_corrected(schema: str, env: dict[str, str]) -> None:
+def test_a_schema_that_cannot_be_used_is_told_before_anything_is_sent(
+    schema: str, env: dict[str, str]
+) -> None:
     Path(schema).write_text('{"$ref": "https://example.com/schema"}')
     with answering(reply("ask", GOOD)) as server:
         env["CLINE_API_BASE_URL"] = server.url
         done = run(["ask", "--schema", schema, "--repair", "2", "hi"], env)
-    message, _ = failure(done, 11)
-    assert "which it does not contain" in message
-    assert len(server.requests) == 1
+    message, _ = failure(done, 2)
+    assert "refers to https://example.com/schema, which is no schema in it" in message
+    assert not server.requests
 
 
 def test_thread_keeps_the_answer_alone(schema: str, env: dict[str, str]) -> None:

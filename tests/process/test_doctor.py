@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from clinecli.config.secret import KEY_HINT
 from clinecli.doctor.checks import CHECKS
 from clinecli.mock import mock_server
 from clinecli.options.mock import MockOptions
@@ -318,10 +319,8 @@ def test_failures_are_annotated(env: dict[str, str]) -> None:
     env["GITHUB_ACTIONS"] = "true"
     done = run(["doctor", "key", "--json"], env)
     assert done.returncode == 3
-    assert done.stderr == (
-        b"::error::clinecli doctor: key: no API key%0A"
-        b"set CLINE_API_KEY: create a key at https://app.cline.bot, Settings > API Keys\n"
-    )
+    annotation = f"::error::clinecli doctor: key: no API key%0A{KEY_HINT}\n"
+    assert done.stderr == annotation.encode()
     assert json.loads(done.stdout)["root_cause"] == "key"
 
 

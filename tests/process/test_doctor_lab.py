@@ -130,6 +130,7 @@ BAD_URLS = {
     "credentials": "https://user:word@api.cline.bot",
     "bad port": "https://api.cline.bot:port",
     "query": "https://api.cline.bot?x=1",
+    "an endpoint": "https://api.cline.bot/api/v1/chat/completions",
 }
 
 
@@ -325,7 +326,7 @@ def test_one_address_family_is_dead(dead: str, tmp_path: Path, env: dict[str, st
 import socket
 known = socket.getaddrinfo
 def both(host, port, *rest, **named):
-    if host != "localhost":
+    if host != b"localhost":
         return known(host, port, *rest, **named)
     return [(family, socket.SOCK_STREAM, 6, "", (address, port))
             for family, address in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))]
@@ -630,14 +631,10 @@ def test_a_server_that_stays_silent(env: dict[str, str]) -> None:
     assert "does not answer" in report["api.http"]["summary"]
 
 
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [("/wrong", "{}/api/v1 answers"), ("/api/v1/chat/completions", "{}/api/v1 answers")],
-)
-def test_a_wrong_path(path: str, said: str, env: dict[str, str]) -> None:
+def test_a_wrong_path(env: dict[str, str]) -> None:
     with api() as server:
-        report = broken("api.http", 9, settle(env, server.url + path))
-    assert said.format(server.url) in report["api.http"]["remedy"]
+        report = broken("api.http", 9, settle(env, f"{server.url}/wrong"))
+    assert f"{server.url}/api/v1 answers" in report["api.http"]["remedy"]
 
 
 def test_a_wrong_path_behind_a_gateway_that_wants_a_key(env: dict[str, str]) -> None:

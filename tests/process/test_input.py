@@ -535,9 +535,8 @@ def test_bad_schema_is_refused_before_anything_is_sent(name: str, env: dict[str,
 def test_schema_is_not_fetched(env: dict[str, str]) -> None:
     with RawServer(response(b"{}")) as elsewhere:
         done, server = ask_with_schema(env, {"$ref": f"{elsewhere.url}/s.json"}, "{}")
-    assert elsewhere.requests == []
-    assert len(server.requests) == 1
-    message, hint = failure(done, 11)
+    assert elsewhere.requests == server.requests == []
+    message, hint = failure(done, 2)
     assert elsewhere.url in message
     assert "nothing is fetched" in hint
 

@@ -505,7 +505,7 @@ JSON_CASES: dict[str, JsonCase] = {
         http_error("402 Payment Required", gateway(CREDITS)),
         {
             "kind": "credit",
-            "message": "out of credits: Not enough credits available "
+            "message": "out of credits: Not enough credits available; current_balance -0.14 "
             "(HTTP 402, code insufficient_credits)",
             "hint": "add credits",
             "status": 402,
@@ -556,7 +556,7 @@ JSON_CASES: dict[str, JsonCase] = {
             "status": None,
             "code": "empty_reply",
             "request_id": "req_8",
-            "retryable": False,
+            "retryable": True,
             "exit_status": 11,
         },
     ),
