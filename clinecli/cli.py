@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from clinecli import __version__
 from clinecli.errors import ClinecliError, ExitStatus
-from clinecli.flags import parser
+from clinecli.flags import plain
 from clinecli.flags.table import VERSION
 from clinecli.options.common import NetworkOptions
 from clinecli.options.flag import Flag
@@ -71,15 +71,21 @@ def parse(arguments: Sequence[str]) -> Invocation | None:
 
     Raises `UsageError` for a command line that is wrong.
     """
+    result = plain.parse(arguments) or _by_typer(arguments)
+    return Invocation(*result) if result else None
+
+
+def _by_typer(arguments: Sequence[str]) -> tuple[str, Any] | None:
     import typer
 
+    from clinecli.flags import parser
+
     try:
-        result = parser.parse(arguments, _answer)
+        return parser.parse(arguments, _answer)
     except (typer.TyperException, parser.NoCommand) as error:
         from clinecli.flags.slips import explain
 
         raise explain(error, arguments) from None
-    return Invocation(*result) if result else None
 
 
 def _answer(flag: Flag, command: str) -> None:

@@ -18,11 +18,10 @@ from clinecli.flags.table import (
     HELP,
     TOP,
     Command,
-    options_class,
     own_flags,
     shared_flags,
 )
-from clinecli.flags.values import convert
+from clinecli.flags.values import options_of
 from clinecli.options.flag import Flag, Kind
 
 Answer = Callable[[Flag, str], None]
@@ -65,16 +64,9 @@ def _top(answer: Answer) -> TyperCommand:
 def _build(name: str, command: Command, answer: Answer) -> TyperCommand:
     """The command of one table entry. It gives its options."""
     own, shared = own_flags(name), shared_flags(name)
-    kind = options_class(name)
 
     def callback(**given: Any) -> Any:
-        values = {field: convert(flag, given[field], name) for field, flag in own.items()}
-        if shared:
-            network = type(kind._field_defaults["network"])
-            values["network"] = network(
-                **{field: convert(flag, given[field], name) for field, flag in shared.items()}
-            )
-        return kind(**values)
+        return options_of(name, own, shared, given)
 
     flags = [*map(_parameter, (own | shared).values()), _question(HELP, name, answer)]
     # What follows the first word of `mock` belongs to the command that is run.

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from clinecli.errors import UsageError
+from clinecli.flags.table import options_class
 from clinecli.options.flag import Flag, Kind
 
 # An empty one of these is an unset variable of a script: `--schema "$UNSET"` has to count.
 _NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL, Kind.PROMPT_FILE}
+
+
+def options_of(
+    name: str, own: Mapping[str, Flag], shared: Mapping[str, Flag], given: Mapping[str, Any]
+) -> Any:
+    """The options of a command, from what was given for its flags, by field."""
+    kind = options_class(name)
+    values = {field: convert(flag, given[field], name) for field, flag in own.items()}
+    if shared:
+        network = type(kind._field_defaults["network"])
+        values["network"] = network(
+            **{field: convert(flag, given[field], name) for field, flag in shared.items()}
+        )
+    return kind(**values)
 
 
 def convert(flag: Flag, given: Any, command: str) -> Any:

@@ -38,12 +38,14 @@ LATER = {
     "encodings.idna",
     "h11",
     "html",
+    "inspect",
     "json",
     "orjson",
     "random",
     "ssl",
     "tempfile",
     "tomllib",
+    "typer",
 }
 
 
