@@ -163,7 +163,8 @@ WAITS: dict[str, tuple[bytes, int, str]] = {
     "header": (failing("429 Too Many", 429, "Retry-After: 7200"), 10, "wait 2 h 0 min"),
     "prose": (
         kept(b'{"error":{"message":"Slow down. Try again in 19h 39m"}}', "429 Too Many"),
-        10,
+        # What resets in hours is a quota, not a rate limit.
+        5,
         "wait 19 h 39 min",
     ),
     "quota": (
