@@ -33,9 +33,8 @@ from clinecli.streams.stdout import Sink, open_sink
 from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
     from clinecli.chat.reply import Reply
+    from clinecli.chat.schema import Checker
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
     from clinecli.transport.deadline import Deadline
@@ -53,7 +52,7 @@ class Prepared(NamedTuple):
     settings: Settings
     request: ChatRequest
     turn: list[dict[str, Any]]
-    validator: Validator | None
+    checker: Checker | None
     stream: bool
 
     @property
@@ -110,12 +109,15 @@ def prepare(options: ChatOptions, console: Console, *, stream: bool) -> Prepared
             f"nobody has answered the tool call {open_calls[0]}, which many servers refuse: add "
             "its result as a message with the role 'tool'"
         )
-    validator = None
+    checker = None
     if schema:
-        from clinecli.chat.schema import load_schema
+        from clinecli.chat.schema import Checker
+        from clinecli.streams.worker import Worker
 
-        validator = load_schema(schema.schema, schema.name)
-    return Prepared(options, settings, request, turn, validator, stream)
+        # In a process that can be ended: a pattern may take for ever.
+        worker = Worker("clinecli.chat.schema", "answer")
+        checker = Checker(schema.schema, schema.name, worker.ask, settings.timeout)
+    return Prepared(options, settings, request, turn, checker, stream)
 
 
 def _refuse_one_file(options: ChatOptions) -> None:
@@ -217,15 +219,16 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
     return Opened(sink, transport, call, early, policy, redact, time.monotonic())
 
 
-def failure_of(prepared: Prepared, reply: Reply, text: str | None = None) -> ClinecliError | None:
+def failure_of(
+    prepared: Prepared, opened: Opened, reply: Reply, text: str | None = None
+) -> ClinecliError | None:
     """Why a reply is no complete, non-empty answer; None when it is one. `text` stands for it
     where only a part of it was asked for."""
     failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
-    if not failure and prepared.validator:
-        from clinecli.chat.schema import mismatch
-
-        failure = mismatch(prepared.validator, reply.text if text is None else text)
-    return failure
+    if failure or not prepared.checker:
+        return failure
+    seconds = max(opened.call.deadline.remaining(), 0.1)
+    return prepared.checker.mismatch(reply.text if text is None else text, seconds)
 
 
 def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console) -> None:
@@ -234,6 +237,8 @@ def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console
     options, reply = prepared.options, replies[-1]
     if not options.json:
         _tool_calls(reply, opened.sink, console)
+    for note in reply.notes:
+        console.note(note)
     console.stop_progress()
     if options.thread:
         from clinecli.streams.thread_file import append_turn

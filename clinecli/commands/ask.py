@@ -95,7 +95,7 @@ def _answer(
             reply.request_id = answer.request_id
             replies.append(reply)
             _reasoning(prepared, event, console)
-            text, failure = _asked_for(prepared, reply)
+            text, failure = _asked_for(prepared, ready, reply)
             if failure:
                 console.detail(f"* the reply, which is not printed:\n{ready.redact(reply.text)}")
                 raise failure.but(request_id=answer.request_id)
@@ -104,23 +104,23 @@ def _answer(
             attempt = ready.policy.again(error, attempt)
 
 
-def _asked_for(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
+def _asked_for(prepared: Prepared, ready: Opened, reply: Reply) -> tuple[str, ClinecliError | None]:
     """The text to print, and why there is none."""
     if prepared.options.extract:
-        return _extracted(prepared, reply)
-    text, failure = reply.text, failure_of(prepared, reply)
+        return _extracted(prepared, ready, reply)
+    text, failure = reply.text, failure_of(prepared, ready, reply)
     is_refused = failure is not None and failure.code is Code.SCHEMA_MISMATCH
     if is_refused and prepared.options.repair is not None:
         from clinecli.chat.render import first_code_block
 
         # A fence around what the schema accepts is no reason to ask again.
         block = first_code_block(text) or ""
-        if not failure_of(prepared, reply, block):
+        if not failure_of(prepared, ready, reply, block):
             return block, None
     return text, failure
 
 
-def _extracted(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | None]:
+def _extracted(prepared: Prepared, ready: Opened, reply: Reply) -> tuple[str, ClinecliError | None]:
     """The first code block of the text, and why there is none."""
     from clinecli.chat.render import first_code_block
 
@@ -132,7 +132,7 @@ def _extracted(prepared: Prepared, reply: Reply) -> tuple[str, ClinecliError | N
             code=Code.NO_CODE_BLOCK,
             hint="run it without --extract to see the reply, or ask for code in a fence",
         )
-    return block, failure or failure_of(prepared, reply, block)
+    return block, failure or failure_of(prepared, ready, reply, block)
 
 
 def _reasoning(prepared: Prepared, event: Event, console: Console) -> None:

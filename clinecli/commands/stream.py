@@ -71,7 +71,7 @@ def _answer(
     options = prepared.options
     attempt = 1
     while True:
-        reply = Reply(keep_text=bool(prepared.validator or options.thread))
+        reply = Reply(keep_text=bool(prepared.checker or options.thread))
         replies.append(reply)
         printer = _Printer(options, ready.sink, console)
         printers.append(printer)
@@ -85,7 +85,7 @@ def _answer(
                         printer.show(events)
             finally:
                 printer.finish()
-            failure = failure_of(prepared, reply)
+            failure = failure_of(prepared, ready, reply)
             if failure:
                 raise failure.but(request_id=answer.request_id)
             return

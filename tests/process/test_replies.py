@@ -195,3 +195,32 @@ def test_the_printed_object_is_the_one_inside(env: dict[str, str]) -> None:
         env["CLINE_API_BASE_URL"] = server.url
         done = run(["ask", "--json", "hi"], env)
     assert (done.returncode, done.stdout.decode()) == (0, inner + "\n")
+
+
+@BOTH_COMMANDS
+def test_a_pattern_that_takes_for_ever_ends_with_the_deadline(
+    command: str, env: dict[str, str], tmp_path: Any
+) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"type": "string", "pattern": "^(a+)+$"}')
+    text = json.dumps("a" * 40 + "!")
+    whole = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+    with RawServer(response(json.dumps(whole).encode())) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run([command, "--schema", str(path), "--timeout", "3", "hi"], env)
+    message, hint = failure(done, 11)
+    assert "cannot be checked" in message
+    assert "--timeout" in message
+    assert "simplify the schema" in hint
+
+
+@BOTH_COMMANDS
+def test_an_unknown_finish_reason_is_complete_with_a_note(
+    command: str, env: dict[str, str]
+) -> None:
+    whole = {"choices": [{"message": {"content": "hi"}, "finish_reason": "weird"}]}
+    with RawServer(response(json.dumps(whole).encode())) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run([command, "hi"], env)
+    assert (done.returncode, done.stdout) == (0, b"hi\n")
+    assert b"finish_reason 'weird' is not known" in done.stderr
