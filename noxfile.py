@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from shutil import which
 
 import nox
 
@@ -120,6 +121,20 @@ def bench(session: nox.Session) -> None:
     """CPU time and memory beside what they are compared with, as ratios."""
     session.install(".", *group("bench"))
     session.run("python", "benchmarks/run.py", *session.posargs)
+
+
+@nox.session(python=OLDEST)
+def engines(session: nox.Session) -> None:
+    """Shards of a batch on a Slurm cluster whose node dies, and under GNU parallel; needs root."""
+    session.install("-e", ".[test]")
+    missing = [name for name in ("slurmctld", "slurmd", "munged", "parallel") if not which(name)]
+    if missing:
+        packages = ("slurmctld", "slurmd", "slurm-client", "munge", "parallel")
+        session.run("apt-get", "-qq", "update", external=True)
+        session.run(
+            "apt-get", "-qq", "install", "-y", "--no-install-recommends", *packages, external=True
+        )
+    session.run("python", "-m", "tests.engines", *session.posargs)
 
 
 @nox.session(python=OLDEST)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 # In the order of the table.
-MODULES = ("startup", "wall", "stream", "threads", "stack")
+MODULES = ("startup", "wall", "stream", "threads", "batch", "stack")
 
 
 def main() -> None:

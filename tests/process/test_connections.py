@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -49,6 +50,7 @@ LATER = {
 }
 
 
+@pytest.mark.skipif("coverage" in sys.modules, reason="coverage imports in every process")
 def test_a_connection_waits_for_no_import_that_it_does_not_need(
     tmp_path: Path, env: dict[str, str]
 ) -> None:
