@@ -6,25 +6,25 @@ _clinecli_describe() {
   options='' operands='' takes=''
   case $1 in
     ask)
-      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --repair --messages --thread --request --cache --cache-all --cache-only --referer --title -H --header --max-cost -j --json -x --extract -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
         -P|--prompt-file) takes='prompt-file' ;;
         -V|--var) takes='variable' ;;
         --var-file) takes='variable-file' ;;
-        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|--cache|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
         -m|--model|--fallback) takes='model' ;;
         -s|--system|-t|--temperature|--max-tokens|-p|--param|--repair|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --effort) takes='words none minimal low medium high xhigh' ;;
       esac ;;
     stream)
-      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
+      options='-P --prompt-file -V --var --var-file --vars --no-stdin -m --model --fallback -s --system --system-file -f --file -i --image -t --temperature --max-tokens --effort -p --param --tools --schema --messages --thread --request --cache --cache-all --cache-only --referer --title -H --header --max-cost -j --json -o --output --usage --reasoning --dry-run --curl --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
       operands='text'
       case $2 in
         -P|--prompt-file) takes='prompt-file' ;;
         -V|--var) takes='variable' ;;
         --var-file) takes='variable-file' ;;
-        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
+        --vars|--system-file|-f|--file|-i|--image|--tools|--schema|--messages|--thread|--request|--cache|-o|--output|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;
         -m|--model|--fallback) takes='model' ;;
         -s|--system|-t|--temperature|--max-tokens|-p|--param|--referer|--title|-H|--header|--max-cost|--base-url|--proxy|--profile|--connect-timeout|--idle-timeout|--timeout|--retries) takes='text' ;;
         --effort) takes='words none minimal low medium high xhigh' ;;

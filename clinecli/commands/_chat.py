@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,11 +30,11 @@ from clinecli.options.common import SETTINGS
 from clinecli.streams.console import Console
 from clinecli.streams.inputs import Reader
 from clinecli.streams.stdout import Sink, open_sink
-from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Reply
     from clinecli.chat.schema import Checker
+    from clinecli.commands._cache import CachePlace, KeptAnswer, KeptAnswers
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call, EarlyConnection, Transport
     from clinecli.transport.deadline import Deadline
@@ -65,14 +65,22 @@ class Opened(NamedTuple):
     """A call that is ready to be sent, and the place for its reply."""
 
     sink: Sink
-    transport: Transport
+    transport: Transport | KeptAnswers
     call: Call
     early: EarlyConnection | None
     policy: RetryPolicy
     redact: Redactor
     started: float
+    cache: CachePlace | None = None
+    # Whether the reply comes from the cache, and costs nothing.
+    is_kept: bool = False
 
-    def send(self, attempt: int) -> Answer:
+    def keep(self, body: bytes, console: Console) -> None:
+        """Put the body of a complete answer into the cache, where there is one."""
+        if self.cache and not self.is_kept:
+            self.cache.keep(body, console)
+
+    def send(self, attempt: int) -> Answer | KeptAnswer:
         """What the server answers. Every attempt has a connection of its own."""
         return self.transport.send(self.call, self.early if attempt == 1 else None)
 
@@ -163,14 +171,17 @@ def preview(prepared: Prepared) -> bool:
 def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
     """Key, output and connection. Whatever goes wrong inside leaves files as they were and
     partial output on stdout. Raises `ClinecliError`."""
+    cache, kept = _cached(prepared, console)
     key: Key | None = None
     try:
-        key = find_key(prepared.settings, os.environ)
-        if key.note:
+        if not kept:
+            key = find_key(prepared.settings, os.environ)
+        if key and key.note:
             console.note(key.note)
         sink = open_sink(prepared.options.output)
         try:
-            yield _open(prepared, key, sink, console)
+            ready = _open(prepared, key, kept, sink, console)
+            yield ready._replace(cache=cache, is_kept=kept is not None)
         finally:
             console.stop_progress()
             sink.discard()
@@ -181,19 +192,34 @@ def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
         raise with_advice(error, base_url, key, prepared.model, suggests_models=is_last) from None
 
 
-def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
+def _cached(prepared: Prepared, console: Console) -> tuple[CachePlace | None, KeptAnswers | None]:
+    """Where the reply is kept, or will be, and what it answers. Raises `UsageError`."""
+    options = prepared.options
+    if not (options.cache or options.cache_only or options.cache_all):
+        return None, None
+    from clinecli.commands._cache import cache_place, kept_answers
+
+    place = cache_place(prepared, console)
+    return place, place and kept_answers(place, is_needed=options.cache_only)
+
+
+def _open(
+    prepared: Prepared, key: Key | None, kept: KeptAnswers | None, sink: Sink, console: Console
+) -> Opened:
     from clinecli.transport.client import JSON, Call, Transport
     from clinecli.transport.deadline import Deadline
 
     settings, request = prepared.settings, prepared.request
     transport = Transport(settings, os.environ)
     deadline = Deadline(settings.timeout)
-    early = transport.connect_early(deadline)
+    early = None if kept else transport.connect_early(deadline)
     # Imports, from here on, run beside the connection.
     from clinecli.transport.retry import RetryPolicy
 
-    transport.trust()
-    console.detail(f"* key from {key.source}, model {prepared.model}")
+    if not kept:
+        transport.trust()
+    where = f"key from {key.source}" if key else "from the cache"
+    console.detail(f"* {where}, model {prepared.model}")
     label = f"waiting for {prepared.model}"
 
     def note(text: str) -> None:
@@ -206,7 +232,7 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
         deadline,
         body=request.encode(stream=prepared.stream),
         headers=JSON + request.headers,
-        key=key.secret,
+        key=key.secret if key else None,
         secrets=tuple(
             Secret(value) for name, value in request.headers if name in request.secret_headers
         ),
@@ -216,7 +242,7 @@ def _open(prepared: Prepared, key: Key, sink: Sink, console: Console) -> Opened:
     policy = RetryPolicy(settings.retries, deadline, note)
     redact = transport.redactor(call.key, *call.secrets)
     console.start_progress(label)
-    return Opened(sink, transport, call, early, policy, redact, time.monotonic())
+    return Opened(sink, kept or transport, call, early, policy, redact, time.monotonic())
 
 
 def failure_of(
@@ -229,61 +255,3 @@ def failure_of(
         return failure
     seconds = max(opened.call.deadline.remaining(), 0.1)
     return prepared.checker.mismatch(reply.text if text is None else text, seconds)
-
-
-def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console) -> None:
-    """Put thread, output and usage in their places; the last of `replies` is complete, those
-    before it were paid for as well. Raises `OutputError`."""
-    options, reply = prepared.options, replies[-1]
-    if not options.json:
-        _tool_calls(reply, opened.sink, console)
-    for note in reply.notes:
-        console.note(note)
-    console.stop_progress()
-    if options.thread:
-        from clinecli.streams.thread_file import append_turn
-
-        append_turn(options.thread, [*prepared.turn, _answer(reply)])
-    opened.sink.commit()
-    show_usage(prepared, opened, replies, console)
-
-
-def show_usage(
-    prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console
-) -> None:
-    """What `--usage` asks for, as far as the server told it."""
-    if not prepared.options.usage:
-        return
-    from clinecli.chat.render import usage_json, usage_line
-
-    seconds = time.monotonic() - opened.started
-    if prepared.options.json:
-        console.json(opened.redact(usage_json(replies, seconds).decode()).encode())
-    else:
-        console.line(opened.redact(usage_line(replies, seconds)))
-
-
-def renderer(sink: Sink) -> TextRenderer:
-    """For a reply's text on its way to the sink."""
-    return TextRenderer(terminal=sink.terminal)
-
-
-def _tool_calls(reply: Reply, sink: Sink, console: Console) -> None:
-    calls = reply.tool_calls
-    if calls and not reply.has_text:
-        from clinecli.chat.render import tool_call_line
-
-        for call in calls:
-            sink.write(tool_call_line(call))
-    elif calls:
-        console.note(f"the reply also calls {len(calls)} tool(s): --json shows them")
-
-
-def _answer(reply: Reply) -> dict[str, Any]:
-    from clinecli.chat.render import tool_call_entry
-    from clinecli.text import clean
-
-    message: dict[str, Any] = {"role": "assistant", "content": clean(reply.text)}
-    if reply.tool_calls:
-        message["tool_calls"] = [tool_call_entry(call) for call in reply.tool_calls]
-    return message

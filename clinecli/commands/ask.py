@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING
 
 from clinecli.chat.compose import with_correction
 from clinecli.commands._again import check_cost, first_that_answers
-from clinecli.commands._chat import (
-    Opened,
-    Prepared,
-    failure_of,
-    finish,
-    opened,
-    prepare,
-    preview,
-    renderer,
-    show_usage,
-)
+from clinecli.commands._chat import Opened, Prepared, failure_of, opened, prepare, preview
+from clinecli.commands._ending import finish, renderer, show_usage
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
@@ -55,6 +46,7 @@ def run(options: ChatOptions) -> int:
             render = renderer(ready.sink)
             ready.sink.write(render.render(text) + render.finish())
         finish(prepared, ready, replies, console)
+        ready.keep(event.raw, console)
     return ExitStatus.OK
 
 

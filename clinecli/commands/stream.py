@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clinecli.commands._again import check_cost, first_that_answers
-from clinecli.commands._chat import (
-    Opened,
-    Prepared,
-    failure_of,
-    finish,
-    opened,
-    prepare,
-    preview,
-    renderer,
-    show_usage,
-)
+from clinecli.commands._chat import Opened, Prepared, failure_of, opened, prepare, preview
+from clinecli.commands._ending import finish, renderer, show_usage
 from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
@@ -50,6 +41,7 @@ def run(options: ChatOptions) -> int:
                 show_usage(prepared, ready, replies, console)
             raise
         finish(prepared, ready, replies, console)
+        ready.keep(printers[-1].body(), console)
     return ExitStatus.OK
 
 
@@ -100,6 +92,8 @@ class _Printer:
 
     def __init__(self, options: ChatOptions, sink: Sink, console: Console) -> None:
         self.has_shown = False
+        # Only for the cache: a stream does not grow in memory.
+        self._events: list[bytes] | None = [] if options.cache else None
         self._json = options.json
         self._sink = sink
         self._console = console
@@ -108,6 +102,8 @@ class _Printer:
 
     def show(self, events: list[Event]) -> None:
         """Write what one read of the network completed, before the next one may block."""
+        if self._events is not None:
+            self._events += [event.raw for event in events if event.raw]
         if self._reasoning:
             for event in events:
                 if event.delta.reasoning:
@@ -122,6 +118,10 @@ class _Printer:
         if self._sink.started:
             self._console.stop_progress()
         self._sink.flush()
+
+    def body(self) -> bytes:
+        """The events as a stream of their own, as far as they are kept."""
+        return b"".join(b"data: %b\n\n" % raw for raw in (*(self._events or ()), b"[DONE]"))
 
     def finish(self) -> None:
         """Write what is held back, and the end of the line."""

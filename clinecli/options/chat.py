@@ -121,6 +121,20 @@ class ChatOptions(NamedTuple):
         Text,
         Flag(_INPUT, "A whole request body; flags win over it.", "FILE|-", kind=Kind.FILE),
     ] = None
+    cache: Annotated[
+        Text,
+        Flag(
+            _OUTPUT,
+            "Keep complete replies in DIR, and answer the same request from there; for "
+            "temperature 0.",
+            "DIR",
+            kind=Kind.FILE,
+        ),
+    ] = None
+    cache_all: Annotated[bool, Flag(_OUTPUT, "With --cache: at any temperature.")] = False
+    cache_only: Annotated[
+        bool, Flag(_OUTPUT, "With --cache: send nothing, and need no key; for CI.")
+    ] = False
     referer: Annotated[Text, REFERER] = None
     title: Annotated[Text, TITLE] = None
     header: Annotated[

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from clinecli.chat.api_errors import Origin, decode_error, not_the_api, one_line
 from clinecli.chat.codec import StreamReader, decode_body, json_body
 from clinecli.chat.reply import Event
 from clinecli.errors import ClinecliError, Code
-from clinecli.transport.exchange import Answer
 from clinecli.transport.retry import parse_retry_after
 
 # Seconds that a stream may stay silent once its reply is complete: `[DONE]` is not always sent,
@@ -22,14 +22,29 @@ _DONE_SECONDS = 0.5
 _LOST = {Code.CUT, Code.TIMEOUT}
 
 
-def whole_reply(answer: Answer) -> Event:
+class Readable(Protocol):
+    """What is needed of an answer to read it: `exchange.Answer`, and one that was kept."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def redact(self) -> Callable[[str], str]: ...
+    def read(self, idle: float | None = None) -> bytes: ...
+    def body(self) -> bytes: ...
+
+
+def whole_reply(answer: Readable) -> Event:
     """The reply of an answer to a request without streaming. Raises `ClinecliError`."""
     with _named(answer):
         body = answer.body()
     return reply_in(answer, body)
 
 
-def reply_in(answer: Answer, body: bytes) -> Event:
+def reply_in(answer: Readable, body: bytes) -> Event:
     """The same for an answer whose body has been read."""
     with _named(answer):
         if answer.status >= 300:
@@ -37,14 +52,14 @@ def reply_in(answer: Answer, body: bytes) -> Event:
         return decode_body(body, _origin(answer))
 
 
-def json_document(answer: Answer) -> bytes:
+def json_document(answer: Readable) -> bytes:
     """The JSON of an answer, out of its envelope and on one line. Raises `ClinecliError`, also
     for a page that is not JSON."""
     with _named(answer):
         return json_body(_success(answer), _origin(answer))
 
 
-def reply_events(answer: Answer) -> Iterator[list[Event]]:
+def reply_events(answer: Readable) -> Iterator[list[Event]]:
     """The events of a streamed reply: one list for each read of the network that completes any.
 
     Raises `ClinecliError`, after the events that came before what it tells of.
@@ -77,7 +92,7 @@ def _patience(reader: StreamReader) -> float | None:
     return _DONE_SECONDS if reader.has_usage else _USAGE_SECONDS
 
 
-def failure_of(answer: Answer, body: bytes) -> ClinecliError | None:
+def failure_of(answer: Readable, body: bytes) -> ClinecliError | None:
     """What an answer with this body means, None when it is JSON that tells of no error."""
     try:
         with _named(answer):
@@ -89,14 +104,14 @@ def failure_of(answer: Answer, body: bytes) -> ClinecliError | None:
     return None
 
 
-def _success(answer: Answer) -> bytes:
+def _success(answer: Readable) -> bytes:
     body = answer.body()
     if answer.status >= 300:
         raise _failure(answer, body)
     return body
 
 
-def _failure(answer: Answer, body: bytes) -> ClinecliError:
+def _failure(answer: Readable, body: bytes) -> ClinecliError:
     """What a status that is no success means."""
     if answer.status < 400:
         target = _host(answer.redact(answer.headers.get("location", "")))
@@ -115,13 +130,13 @@ def _host(location: str) -> str:
         return ""
 
 
-def _origin(answer: Answer) -> Origin:
+def _origin(answer: Readable) -> Origin:
     content_type = answer.headers.get("content-type", "")
     return Origin(content_type, answer.request_id, answer.redact)
 
 
 @contextmanager
-def _named(answer: Answer) -> Iterator[None]:
+def _named(answer: Readable) -> Iterator[None]:
     """Name the server's request in every error."""
     try:
         yield
