@@ -13,6 +13,7 @@ from clinecli.doctor.runner import Run
 from clinecli.doctor.setup import Setup
 from clinecli.errors import ExitStatus, UsageError
 from clinecli.jsontext import InvalidJson, loads
+from clinecli.streams.signals import before_death, no_longer
 from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
 
@@ -33,11 +34,12 @@ def wait_until_healthy(setup: Setup, checks: Sequence[Check], seconds: float) ->
         found = verdict([*Run(setup).results(checks)], strict=False)
         passing = {ExitStatus.CONNECTION, ExitStatus.TLS, ExitStatus.TRANSIENT}
         passing |= {ExitStatus.INCOMPLETE, ExitStatus.REJECTED}
-        if found.exit_status not in passing or time.monotonic() + pause >= end:
+        left = end - time.monotonic()
+        if found.exit_status not in passing or left <= 0:
             return
         cause = found.root_cause
         setup.console.note(f"waiting: {cause.id}: {cause.summary}" if cause else "waiting")
-        time.sleep(pause)
+        time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
@@ -51,6 +53,13 @@ def watch(setup: Setup, checks: Sequence[Check]) -> ExitStatus:
     runs: list[dict[str, float]] = []
     failed = ExitStatus.OK
     number = 0
+
+    def sum_up() -> None:
+        sink.write(utf8("".join(f"{line}\n" for line in spread(runs))))
+        sink.commit()
+
+    # Without --count, an interrupt is how it ends.
+    before_death(sum_up)
     try:
         while options.count is None or number < options.count:
             started = time.monotonic()
@@ -64,8 +73,8 @@ def watch(setup: Setup, checks: Sequence[Check]) -> ExitStatus:
             if number != options.count:
                 time.sleep(max(0.0, (options.watch or 0) - (time.monotonic() - started)))
     finally:
-        sink.write(utf8("".join(f"{line}\n" for line in spread(runs))))
-        sink.commit()
+        no_longer(sum_up)
+        sum_up()
     return failed
 
 
