@@ -74,6 +74,11 @@ _BY_STATUS: dict[int, _Rule] = {
     502: _Rule(TransientError, "the upstream provider failed", Retry.AS_ASKED),
     503: _TRY_LATER,
     504: _Rule(TransientError, "the upstream provider did not answer in time", Retry.AS_ASKED),
+    451: _Rule(
+        RejectedError,
+        "blocked for legal reasons",
+        hint="the service is not offered to this region or network: ask who runs the gateway",
+    ),
     511: _Rule(
         IncompleteError,
         "the network wants a login first",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import h11
@@ -33,6 +34,9 @@ _ANSWERS: dict[int, tuple[Code, str, str | None]] = {
 
 # Headers in which proxies say who they are and what is wrong.
 _TELLING = ("x-squid-error", "x-error", "via")
+# A page says in its title what is wrong; more of it is not read.
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_PAGE_BYTES, _PAGE_SECONDS = 16384, 1.0
 
 
 def open_tunnel(socket: Socket, route: Route, limit: Deadline) -> None:
@@ -47,18 +51,43 @@ def open_tunnel(socket: Socket, route: Route, limit: Deadline) -> None:
     headers = [("Host", target), ("Accept", "*/*")]
     token = proxy_token(proxy)
     headers += [("Proxy-Authorization", f"Basic {token}")] if token else []
+    http = h11.Connection(h11.CLIENT)
     try:
-        answer = _connect(socket, target, headers, limit)
+        answer = _connect(socket, http, target, headers, limit)
     except (OSError, EOFError, h11.ProtocolError) as error:
         raise failure(Stage.TUNNEL, error, hop=hop, seconds=limit.seconds) from None
     if not 200 <= answer.status_code < 300:
-        raise _refusal(route, answer)
+        raise _refusal(route, answer, _page_title(socket, http, limit))
+
+
+def _page_title(socket: Socket, http: h11.Connection, limit: Deadline) -> bytes:
+    """The title of the page that a refusal comes with; empty when there is none in time."""
+    page = b""
+    end = limit.within(_PAGE_SECONDS) if limit.remaining() > 0 else limit
+    try:
+        while len(page) < _PAGE_BYTES and end.remaining() > 0:
+            event = http.next_event()
+            if isinstance(event, h11.Data):
+                page += event.data
+            elif event is h11.NEED_DATA:
+                socket.settimeout(max(end.remaining(), 0.001))
+                http.receive_data(socket.recv(_READ_BYTES))
+            else:
+                break
+    except (OSError, h11.ProtocolError):
+        # The refusal stands without it.
+        pass
+    found = _TITLE.search(page)
+    return found[1] if found else b""
 
 
 def _connect(
-    socket: Socket, target: str, headers: list[tuple[str, str]], limit: Deadline
+    socket: Socket,
+    http: h11.Connection,
+    target: str,
+    headers: list[tuple[str, str]],
+    limit: Deadline,
 ) -> h11.Response:
-    http = h11.Connection(h11.CLIENT)
     request = h11.Request(method="CONNECT", target=target, headers=headers)
     socket.settimeout(max(limit.remaining(), 0.001))
     socket.sendall((http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b""))
@@ -79,7 +108,7 @@ def _connect(
             raise EOFError
 
 
-def _refusal(route: Route, answer: h11.Response) -> ClinecliError:
+def _refusal(route: Route, answer: h11.Response, title: bytes) -> ClinecliError:
     status = answer.status_code
     code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", None))
     redact = Redactor(proxy_secrets(route.proxy))
@@ -91,7 +120,8 @@ def _refusal(route: Route, answer: h11.Response) -> ClinecliError:
     if status == 407:
         offered = [value for name, value in answer.headers if name == b"proxy-authenticate"]
         what, hint = _wants_login(route, [text(value).split(" ")[0] for value in offered])
-    told = "".join(f"; {name}: {headers[name]}" for name in _TELLING if name in headers)
+    told = f"; its page says: {text(title)}" if title.strip() else ""
+    told += "".join(f"; {name}: {headers[name]}" for name in _TELLING if name in headers)
     return ConnectionFailed(
         f"{route.hop.name} {what}: {f'{status} {text(answer.reason)}'.strip()}{told}",
         code=code,

@@ -224,6 +224,15 @@ REFUSALS = {
         b"HTTP/1.1 503 \x1b]0;owned\x07\r\nContent-Length: 0\r\n\r\n",
         [b"503"],
     ),
+    "a page": (
+        b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 62\r\n\r\n"
+        b"<html><head><TITLE>Blocked by\nsecret-1 policy</TITLE></head><p>x",
+        [b"403", b"its page says: Blocked by [key] policy"],
+    ),
+    "a page that never ends": (
+        b"HTTP/1.1 502 Bad\r\nContent-Length: 9999\r\n\r\n<title>Oops</title>",
+        [b"502", b"its page says: Oops"],
+    ),
     "garbage": (b"SSH-2.0-OpenSSH_9.6\r\n", [b"CONNECT"]),
     "nothing": (b"", [b"without an answer"]),
     "half an answer": (b"HTTP/1.1 200 Conn", [b"CONNECT"]),
