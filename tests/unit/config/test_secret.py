@@ -211,3 +211,34 @@ def test_a_short_key_is_taken_out_as_a_word(text: str, expected: str) -> None:
 def test_a_key_that_is_a_pattern_means_itself() -> None:
     redact = Redactor((Secret("a.*b|c(d"), Secret("x+")))
     assert redact("a.*b|c(d azzb|c(d x+ xx") == "[key] azzb|c(d [key] xx"
+
+
+ODD = "k3y/+<&>\"'%\\end"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [html.escape(ODD), quote(ODD, safe=""), quote(ODD, safe="").lower(), json.dumps(ODD)[1:-1]],
+    ids=["HTML", "URL", "URL in lower case", "JSON"],
+)
+def test_a_secret_of_special_characters(spelled: str) -> None:
+    assert Redactor((Secret(ODD),))(f"<{spelled}>") == "<[key]>"
+
+
+@given(st.binary(max_size=7), st.binary(max_size=7))
+def test_property_no_character_of_a_secret_stays_in_base64(before: bytes, after: bytes) -> None:
+    """Every character that the key alone decides is gone, wherever it begins."""
+    first, last = 8 * len(before), 8 * (len(before) + len(KEY))
+    for encode in (b64encode, urlsafe_b64encode):
+        text = encode(before + KEY.encode() + after).decode()
+        own = "".join(text[n] for n in range(len(text)) if first <= 6 * n and 6 * n + 6 <= last)
+        redacted = Redactor((Secret(KEY),))(text)
+        assert "[key]" in redacted
+        assert own not in redacted
+        assert own[1:] not in redacted
+        assert own[:-1] not in redacted
+
+
+def test_equal_secrets_are_one_member_of_a_set() -> None:
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+    assert hash(Secret("a")) != hash(Secret("b"))
