@@ -119,7 +119,7 @@ def atheris(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def bench(session: nox.Session) -> None:
     """CPU time and memory beside what they are compared with, as ratios."""
-    session.install(".", *group("bench"))
+    session.install(".[test]")
     session.run("python", "benchmarks/run.py", *session.posargs)
 
 
