@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,8 @@ import pytest
 from clinecli.config.settings import CONFIG_KEYS
 from clinecli.errors import ExitStatus
 from clinecli.flags.table import COMMANDS, all_flags
-from clinecli.mock import mock_server
-from clinecli.options.mock import MockOptions
 from tests.helpers.env import ROOT
+from tests.helpers.shell import bash, with_clinecli
 
 PAGES = sorted((ROOT / "man").glob("*.1"))
 PROSE = sorted((ROOT / "man/prose").glob("clinecli*.md"))
@@ -180,12 +178,8 @@ _COMMANDS = ("jq", "curl", "git")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, env: dict[str, str]) -> dict[str, str]:
-    """An environment with `clinecli` on PATH, in a repository with a staged change."""
-    script = tmp_path / "bin/clinecli"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m clinecli "$@"\n')
-    script.chmod(0o755)
+def desk(tmp_path: Path, env: dict[str, str]) -> Path:
+    """A directory with the files that the examples speak of, and a change that is staged."""
     desk = tmp_path / "desk"
     desk.mkdir()
     for name, content in FILES.items():
@@ -194,25 +188,14 @@ def desk(tmp_path: Path, env: dict[str, str]) -> dict[str, str]:
         for command in (["init", "-q"], ["add", "notes.txt"]):
             subprocess.run(["git", *command], cwd=desk, env=env, check=True)
         (desk / "notes.txt").write_bytes(b"The answer is 43.\n")
-    path = f"{script.parent}{os.pathsep}{env['PATH']}"
-    return env | {"PATH": path, "PYTHONPATH": str(ROOT), "PWD": str(desk)}
+    return desk
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: f"{each.page}: {each.text[:50]}")
-def test_example(example: Example, desk: dict[str, str]) -> None:
+def test_example(example: Example, env: dict[str, str], tmp_path: Path, desk: Path) -> None:
     for command in _COMMANDS:
         if re.search(rf"\b{command}\b", example.script) and not shutil.which(command):
             pytest.skip(f"{command} is not installed")
-    with mock_server(MockOptions()) as server:
-        done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail\n{example.script}"],
-            env=desk | {"CLINE_API_BASE_URL": server.base_url},
-            cwd=desk["PWD"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == example.status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    done = bash(example.script, with_clinecli(tmp_path, env), desk, flags=("-o", "pipefail"))
+    assert done.returncode == example.status, done
+    assert b"Traceback" not in done.stderr

@@ -11,14 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.test_readme import examples, shell
 from tests.helpers.env import ROOT
-
-__all__ = ["shell"]
+from tests.helpers.shell import check_console, fenced, with_clinecli
 
 INFERENCE = (ROOT / "docs/from-ai-inference.md").read_text("utf-8")
 MODELS = (ROOT / "docs/from-gh-models.md").read_text("utf-8")
-WORKFLOWS = re.findall(r"^```yaml\n(.*?)^```$", INFERENCE, re.MULTILINE | re.DOTALL)
+WORKFLOWS = fenced(INFERENCE, "yaml")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 COMPONENT = next(yaml.safe_load_all((ROOT / "templates/clinecli.gitlab-ci.yml").read_text("utf-8")))
 
@@ -54,7 +52,7 @@ def test_no_example_pastes_a_reply_into_a_script() -> None:
     after = INFERENCE.replace("| before", "")
     blocks = re.findall(r"</td><td>\n\n```yaml\n(.*?)^```$", after, re.MULTILINE | re.DOTALL)
     whole = INFERENCE.partition("## A whole workflow")[2]
-    for text in [*blocks, *re.findall(r"^```yaml\n(.*?)^```$", whole, re.MULTILINE | re.DOTALL)]:
+    for text in [*blocks, *fenced(whole, "yaml")]:
         for step in found(yaml.safe_load(text), "run"):
             assert "${{" not in step["run"]
 
@@ -76,21 +74,6 @@ def test_workflows_pass_actionlint(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_console_examples(shell: dict[str, str], tmp_path: Path) -> None:
-    from clinecli.mock import mock_server
-    from clinecli.options.mock import MockOptions
-
-    (block,) = re.findall(r"^```console\n(.*?)^```$", MODELS, re.MULTILINE | re.DOTALL)
-    with mock_server(MockOptions()) as server:
-        for command, expected in examples(block):
-            done = subprocess.run(
-                ["bash", "-c", command],
-                env=shell | {"CLINE_API_BASE_URL": server.base_url},
-                cwd=tmp_path,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=60,
-                check=False,
-            )
-            assert done.stdout.decode() == expected
+def test_console_examples(env: dict[str, str], tmp_path: Path) -> None:
+    (block,) = fenced(MODELS, "console")
+    check_console(block, with_clinecli(tmp_path, env), tmp_path)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -20,49 +19,19 @@ from clinecli.options.common import SETTINGS
 from clinecli.options.mock import MockOptions
 from tests.helpers.env import KEY, ROOT
 from tests.helpers.inputs import PNG
+from tests.helpers.shell import bash, check_console, fenced, install_script, with_clinecli
 
-README = ROOT / "README.md"
-TEXT = README.read_text("utf-8")
-BLOCKS = re.findall(r"^```console\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+TEXT = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = fenced(TEXT, "console")
+SCALE = (ROOT / "docs/batch-at-scale.md").read_text("utf-8")
 
-
-def examples(block: str) -> list[tuple[str, str]]:
-    """(command, expected output) pairs of one block."""
-    pieces = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-    return [(command, output) for command, _, output in (p.partition("\n") for p in pieces)]
+needs_jq = pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
 
 
-@pytest.fixture
-def shell(tmp_path: Path, env: dict[str, str]) -> dict[str, str]:
-    """An environment in which `clinecli` is on PATH, whichever way it was installed."""
-    binary = tmp_path / "bin"
-    binary.mkdir()
-    script = binary / "clinecli"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m clinecli "$@"\n')
-    script.chmod(0o755)
-    repository = str(README.parent)
-    utf8 = {"LC_ALL": "C.UTF-8"}
-    return env | utf8 | {"PATH": f"{binary}{os.pathsep}{env['PATH']}", "PYTHONPATH": repository}
-
-
-@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+@needs_jq
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0][:60])
-def test_console_example(block: str, shell: dict[str, str], tmp_path: Path) -> None:
-    for command, expected in examples(block):
-        with mock_server(MockOptions()) as server:
-            done = subprocess.run(
-                ["bash", "-c", command],
-                env=shell | {"CLINE_API_BASE_URL": server.base_url},
-                cwd=tmp_path,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=60,
-                check=False,
-            )
-        pattern = ".*?".join(re.escape(part) for part in expected.split("…"))
-        output = done.stdout.decode()
-        assert re.fullmatch(pattern, output, re.DOTALL), f"$ {command}\n{output}"
+def test_console_example(block: str, env: dict[str, str], tmp_path: Path) -> None:
+    check_console(block, with_clinecli(tmp_path, env), tmp_path)
 
 
 def test_there_are_examples() -> None:
@@ -79,12 +48,8 @@ REPLIES = {
 }
 # Run as the test command by CI, or for installing.
 NOT_RUN = ("pip install -e",)
-SCRIPTS = [
-    block
-    for block in re.findall(r"^```sh\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    if not block.startswith(NOT_RUN)
-]
-CRONTAB = re.findall(r"^```crontab\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+SCRIPTS = [block for block in fenced(TEXT, "sh") if not block.startswith(NOT_RUN)]
+CRONTAB = fenced(TEXT, "crontab")
 GIT = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -111,40 +76,38 @@ def project(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
+@needs_jq
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.splitlines()[0][:60])
-def test_script(script: str, shell: dict[str, str], project: Path) -> None:
+def test_script(script: str, env: dict[str, str], tmp_path: Path, project: Path) -> None:
     reply = next((text for words, text in REPLIES.items() if words in script), None)
     # What is tried here is installed already.
     script = script.replace("pip install . && ", "")
-    with mock_server(MockOptions(reply=reply)) as server:
-        # The address of a server that nobody has started here.
-        script = re.sub(r"http://localhost:[0-9]+/v1", f"{server.base_url}/api/v1", script)
-        done = subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
-            env=shell | GIT | {"CLINE_API_BASE_URL": server.base_url},
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+    shell = with_clinecli(tmp_path, env) | GIT
+    done = bash(script, shell, project, flags=("-eo", "pipefail"), reply=reply)
     assert done.returncode == 0, done
     # git commit speaks on stdout; the rest has nothing to complain of.
     assert done.stderr == b"", done
 
 
+def test_shards_are_merged_as_the_page_on_batches_says(env: dict[str, str], tmp_path: Path) -> None:
+    shards, merge = fenced(SCALE, "sh")[0].splitlines()
+    rows = [json.dumps({"id": f"row {number}", "prompt": "Hello"}) for number in range(20)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    commands = [shards.replace("out.1", f"out.{i}").replace("1/4", f"{i}/4") for i in range(1, 5)]
+    shell = with_clinecli(tmp_path, env)
+    done = bash("\n".join([*commands, merge]), shell, tmp_path, flags=("-e",))
+    assert done.returncode == 0, done
+    merged = map(json.loads, (tmp_path / "all.jsonl").read_text().splitlines())
+    assert [line["custom_id"] for line in merged] == [f"row {number}" for number in range(20)]
+
+
 @pytest.mark.parametrize("line", [line for block in CRONTAB for line in block.splitlines()])
-def test_crontab(line: str, shell: dict[str, str], tmp_path: Path) -> None:
+def test_crontab(line: str, tmp_path: Path) -> None:
     """As cron runs a line: by sh, with a bare environment, the home as working directory."""
     home = tmp_path / "cron"
-    local, config = home / ".local/bin", home / ".config/clinecli"
-    local.mkdir(parents=True)
+    config = home / ".config/clinecli"
     config.mkdir(parents=True)
-    (local / "clinecli").write_text(
-        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m clinecli "$@"\n'
-    )
-    (local / "clinecli").chmod(0o755)
+    install_script(home / ".local/bin/clinecli")
     (config / "key").write_text(f"{KEY}\n")
     (home / "todo.txt").write_text("Sleep.\n")
     command = line.split(maxsplit=5)[5]
