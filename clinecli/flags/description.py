@@ -6,7 +6,7 @@ from typing import Any
 
 from clinecli import __version__
 from clinecli.errors import Code, ExitStatus
-from clinecli.flags.table import COMMANDS, VERSION, parameters, usage
+from clinecli.flags.table import COMMANDS, VERSION, exit_statuses, parameters, usage
 from clinecli.options.flag import Flag
 
 
@@ -17,10 +17,7 @@ def description() -> dict[str, Any]:
         "version": __version__,
         "flags": [_flag(VERSION)],
         "commands": [_command(name) for name in COMMANDS],
-        "exit_statuses": [
-            {"status": int(status), "name": status.label, "when": status.when}
-            for status in ExitStatus
-        ],
+        "exit_statuses": [_status(status, when) for status, when in exit_statuses().items()],
         "error_codes": [{"code": str(code), "meaning": code.meaning} for code in Code],
     }
 
@@ -35,7 +32,12 @@ def _command(name: str) -> dict[str, Any]:
         "examples": list(command.examples),
         "arguments": [_flag(flag) for flag in flags if flag.is_argument],
         "flags": [_flag(flag) for flag in flags if not flag.is_argument],
+        "exit_statuses": [_status(status, when) for status, when in command.outcomes.items()],
     }
+
+
+def _status(status: ExitStatus, when: str) -> dict[str, Any]:
+    return {"status": int(status), "name": status.label, "when": when}
 
 
 def _flag(flag: Flag) -> dict[str, Any]:

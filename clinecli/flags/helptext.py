@@ -6,8 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable
 
-from clinecli.errors import ExitStatus
-from clinecli.flags.table import COMMANDS, TOP, parameters, shared_flags, usage
+from clinecli.flags.table import COMMANDS, TOP, exit_statuses, parameters, shared_flags, usage
 from clinecli.options.flag import Flag, Group
 
 WIDEST = 100
@@ -38,7 +37,7 @@ def _top(columns: int) -> list[list[str]]:
         _wrapped(_STATUS_ZERO, columns),
         _section("Commands", commands, columns),
         _section("Options", map(_entry, TOP), columns),
-        _statuses(columns),
+        _statuses("", columns),
     ]
 
 
@@ -60,7 +59,7 @@ def _command(name: str, columns: int) -> list[list[str]]:
         ),
         ["Examples:", *(f"  {example}" for example in command.examples)],
         # Those of `mock` are those of the command that it runs.
-        _statuses(columns) if shared_flags(name) else [],
+        _statuses(name, columns) if shared_flags(name) else [],
     ]
 
 
@@ -74,10 +73,9 @@ def _entry(flag: Flag) -> tuple[str, str]:
     return f"{indent}{', '.join(flag.names)} {flag.value_name}".rstrip(), text
 
 
-def _statuses(columns: int) -> list[str]:
-    return _section(
-        "Exit statuses", [*((str(int(s)), s.when) for s in ExitStatus), SIGNALS], columns
-    )
+def _statuses(name: str, columns: int) -> list[str]:
+    rows = [(str(int(status)), when) for status, when in exit_statuses(name).items()]
+    return _section("Exit statuses", [*rows, SIGNALS], columns)
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]], columns: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from clinecli.errors import ExitStatus
 from clinecli.options.flag import Flag, Group, Kind, flags_of
 
 
@@ -13,7 +14,8 @@ class Command(NamedTuple):
     """A command: what it is for, and the class of its options, as `MODULE.CLASS`.
 
     `leave_out` are fields that another command with the same options has alone, `meanings` what
-    is different in the rows of shared flags that mean something of their own here.
+    is different in the rows of shared flags that mean something of their own here, `outcomes` what
+    an exit status means here where the words of `ExitStatus`, which are those of `ask`, do not fit.
     With `passes_words`, what follows the first word belongs to another program.
     """
 
@@ -23,6 +25,7 @@ class Command(NamedTuple):
     examples: tuple[str, ...]
     leave_out: frozenset[str] = frozenset()
     meanings: Mapping[str, Mapping[str, Any]] = {}
+    outcomes: Mapping[ExitStatus, str] = {}
     passes_words: bool = False
 
 
@@ -58,6 +61,7 @@ COMMANDS: dict[str, Command] = {
             "clinecli batch --lines -s 'Error, warning or noise? One word.' --text < build.log",
         ),
         meanings={"timeout": {"help": "Seconds for a row, retries included."}},
+        outcomes={ExitStatus.OK: "every row has a complete, non-empty answer"},
     ),
     "models": Command(
         "models.ModelsOptions",
@@ -68,6 +72,10 @@ COMMANDS: dict[str, Command] = {
             "clinecli models claude",
             "clinecli models --vision --max-price 5 --sort price --ids",
         ),
+        outcomes={
+            ExitStatus.OK: "at least one model matches",
+            ExitStatus.INTERNAL: "no model matches; or a bug of clinecli, or local output failed",
+        },
     ),
     "doctor": Command(
         "doctor.DoctorOptions",
@@ -86,6 +94,11 @@ COMMANDS: dict[str, Command] = {
                 "help": "Show requests and timings on stderr, and in the report the details and "
                 "the duration of every check.",
             },
+        },
+        outcomes={
+            ExitStatus.OK: "no check fails; there may be warnings",
+            ExitStatus.INTERNAL: "with --strict, there are warnings; else a bug of clinecli, or "
+            "local output failed",
         },
     ),
     "mock": Command(
@@ -178,6 +191,12 @@ def all_flags(name: str) -> list[Flag]:
 def argument(name: str) -> Flag | None:
     """The argument of a command, if it takes one."""
     return next((flag for flag in parameters(name) if flag.is_argument), None)
+
+
+def exit_statuses(name: str = "") -> dict[ExitStatus, str]:
+    """What each exit status means, in general or for a command."""
+    outcomes = COMMANDS[name].outcomes if name else {}
+    return {status: outcomes.get(status, status.when) for status in ExitStatus}
 
 
 def usage(name: str) -> str:

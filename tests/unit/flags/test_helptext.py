@@ -8,9 +8,8 @@ import shlex
 import pytest
 
 from clinecli.cli import parse
-from clinecli.errors import ExitStatus
 from clinecli.flags.helptext import WIDEST, help_of
-from clinecli.flags.table import COMMANDS, parameters, shared_flags
+from clinecli.flags.table import COMMANDS, exit_statuses, parameters, shared_flags
 from clinecli.options.common import SETTINGS
 from clinecli.options.flag import Group
 
@@ -75,9 +74,28 @@ def test_examples_parse(command: str) -> None:
 @pytest.mark.parametrize("command", ["", *(name for name in COMMANDS if shared_flags(name))])
 def test_ends_with_the_exit_statuses(command: str) -> None:
     end = help_of(command, WIDEST).partition("Exit statuses:\n")[2]
-    for status in ExitStatus:
-        assert re.search(rf"^  {int(status)} +{re.escape(status.when)}$", end, re.MULTILINE)
+    for status, when in exit_statuses(command).items():
+        assert re.search(rf"^  {int(status)} +{re.escape(when)}$", end, re.MULTILINE)
     assert end.splitlines()[-1].startswith("  130, 141, 143")
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [
+        ("", 0, "a complete, non-empty reply"),
+        ("ask", 0, "a complete, non-empty reply"),
+        ("batch", 0, "every row has"),
+        ("models", 0, "at least one model"),
+        ("models", 1, "no model matches"),
+        ("doctor", 0, "no check fails"),
+        ("doctor", 1, "with --strict"),
+    ],
+)
+def test_a_status_means_what_it_means_for_this_command(
+    command: str, status: int, words: str
+) -> None:
+    end = help_of(command, WIDEST).partition("Exit statuses:\n")[2]
+    assert re.search(rf"^  {status} +{words}", end, re.MULTILINE)
 
 
 def test_the_top_lists_the_commands() -> None:
