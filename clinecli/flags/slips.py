@@ -83,6 +83,12 @@ _COMMAND_WISHES = {
     "completions": "completion",
 }
 _LOGIN = "there is no login: set CLINE_API_KEY, or use --key-file FILE"
+_VERSION = "did you mean `clinecli --version`?"
+# What stands in the place of a command and means something else.
+_COMMAND_ADVICE = {
+    **dict.fromkeys(("login", "auth", "configure", "setup"), _LOGIN),
+    "version": _VERSION,
+}
 
 
 def explain(error: Exception, arguments: Sequence[str]) -> UsageError:
@@ -93,7 +99,7 @@ def explain(error: Exception, arguments: Sequence[str]) -> UsageError:
     see = f"see {f'{PROGRAM} {command}'.strip()} --help"
     option = getattr(error, "option_name", "")
     if hasattr(error, "possibilities"):
-        meant = _meant(option, command) if command else _misplaced(option, arguments)
+        meant = _meant(option, command) if command else _without_command(option, arguments)
         return _error(f"no such flag: {option}", meant, see)
     flag = next((flag for flag in _flags(command) if option in flag.names), None)
     if flag and flag.value_name:
@@ -112,12 +118,10 @@ def no_command(name: str) -> UsageError:
         return _error("no command", "", "see clinecli --help")
     near = get_close_matches(name.lower(), COMMANDS, n=1)
     wish = _COMMAND_WISHES.get(name) or (near[0] if near else "")
-    message = f"no such command: {name}"
-    if name in {"login", "auth", "configure", "setup"}:
-        return _error(message, _LOGIN, "see clinecli --help")
-    if wish:
-        return _error(message, f"did you mean `clinecli {wish}`?", "see clinecli --help")
-    return _error(message, "a question goes to: clinecli ask 'QUESTION'", "see clinecli --help")
+    advice = _COMMAND_ADVICE.get(name) or (
+        f"did you mean `clinecli {wish}`?" if wish else "a question goes to: clinecli ask 'QUESTION'"
+    )
+    return _error(f"no such command: {name}", advice, "see clinecli --help")
 
 
 def _error(message: str, advice: str, see: str) -> UsageError:
@@ -150,9 +154,9 @@ def _meant(option: str, command: str) -> str:
     return f"did you mean --{near[0]}?" if near else ""
 
 
-def _misplaced(option: str, arguments: Sequence[str]) -> str:
-    """Advice for a flag before the command."""
+def _without_command(option: str, arguments: Sequence[str]) -> str:
+    """Advice for a flag that stands before the command, or without one."""
     for command in (word for word in arguments if word in COMMANDS):
         if any(option in flag.names for flag in all_flags(command)):
             return f"flags come after the command: clinecli {command} {option} …"
-    return ""
+    return _VERSION if option == "-V" else ""
