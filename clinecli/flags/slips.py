@@ -83,6 +83,7 @@ _COMMAND_WISHES = {
     "completions": "completion",
 }
 _LOGIN = "there is no login: set CLINE_API_KEY, or use --key-file FILE"
+_QUESTION = "a question goes to: clinecli ask 'QUESTION'"
 _VERSION = "did you mean `clinecli --version`?"
 # What stands in the place of a command and means something else.
 _COMMAND_ADVICE = {
@@ -118,9 +119,8 @@ def no_command(name: str) -> UsageError:
         return _error("no command", "", "see clinecli --help")
     near = get_close_matches(name.lower(), COMMANDS, n=1)
     wish = _COMMAND_WISHES.get(name) or (near[0] if near else "")
-    advice = _COMMAND_ADVICE.get(name) or (
-        f"did you mean `clinecli {wish}`?" if wish else "a question goes to: clinecli ask 'QUESTION'"
-    )
+    meant = f"did you mean `clinecli {wish}`?" if wish else _QUESTION
+    advice = _COMMAND_ADVICE.get(name, meant)
     return _error(f"no such command: {name}", advice, "see clinecli --help")
 
 
