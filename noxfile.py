@@ -1,7 +1,7 @@
 """What there is to run, each in a virtual environment of its own: `nox -l` lists it.
 
 `nox` alone runs what must pass before a change lands; `nox -s tests-3.13 -- tests/unit -k sse`
-hands what follows `--` on. A Python that this machine does not have is passed over.
+passes what follows `--` to the session. A Python that this machine does not have is skipped.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ COMMANDS: dict[str, Command] = {
     "stream": Command(
         "chat.ChatOptions",
         "Ask once and print the reply as it comes.",
-        "As `ask`, but every piece is on stdout before the next one is read.",
+        "Like `ask`, but each piece is printed before the next one is read.",
         (
             "clinecli stream 'Tell me a story.'",
             "clinecli stream -f main.py -m openai/gpt-4o-mini 'Explain this program.'",
@@ -54,8 +54,8 @@ COMMANDS: dict[str, Command] = {
         "batch.BatchOptions",
         "Ask many: a request for each row of a file.",
         "JSONL in, JSONL out, in the form of the Batch API. Status 0 means that every row has a "
-        "complete answer; else it is that of the most frequent failure. With --output, the same "
-        "command continues what was interrupted, and pays for nothing twice.",
+        "complete answer; otherwise it is that of the most frequent failure. With --output, the "
+        "same command continues what was interrupted, and pays for nothing twice.",
         (
             "clinecli batch rows.jsonl -o replies.jsonl",
             "clinecli batch --lines -s 'Error, warning or noise? One word.' --text < build.log",
@@ -115,7 +115,7 @@ COMMANDS: dict[str, Command] = {
     "completion": Command(
         "completion.CompletionOptions",
         "Print the completion script of a shell.",
-        "Put it where the shell looks for completions; nothing of yours is edited.",
+        "Put it where the shell looks for completions. No file of yours is changed.",
         (
             "clinecli completion bash > ~/.local/share/bash-completion/completions/clinecli",
             "clinecli completion fish > ~/.config/fish/completions/clinecli.fish",
@@ -133,7 +133,7 @@ COMMANDS: dict[str, Command] = {
     "help": Command(
         "help.HelpOptions",
         "Explain a command.",
-        "As --help of the command; without one, the list of commands.",
+        "Prints what --help of COMMAND prints; without COMMAND, the list of commands.",
         ("clinecli help ask", "clinecli help"),
     ),
 }

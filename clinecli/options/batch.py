@@ -55,11 +55,15 @@ class BatchOptions(NamedTuple):
     system_file: Annotated[Text, _CHAT["system_file"]] = None
     messages: Annotated[Text, _CHAT["messages"]] = None
     skip_bad: Annotated[
-        bool, Flag(_INPUT, "A row that is no request fails alone, instead of ending the batch.")
+        bool, Flag(_INPUT, "An invalid row fails alone instead of ending the batch.")
     ] = False
     shard: Annotated[
         Text,
-        Flag(_INPUT, "Take the I-th of N parts of the rows; auto asks the scheduler.", "I/N|auto"),
+        Flag(
+            _INPUT,
+            "Take part I of N of the rows; auto reads the variables of the scheduler.",
+            "I/N|auto",
+        ),
     ] = None
     model: Annotated[Text, MODEL] = None
     temperature: Annotated[float | None, _CHAT["temperature"]] = None
@@ -71,26 +75,27 @@ class BatchOptions(NamedTuple):
         Text,
         Flag(
             _OUTPUT,
-            "Write to FILE; what is there already is continued, and nothing is asked twice.",
+            "Write to FILE, or continue it: rows that have an answer are not asked again.",
             short="o",
             kind=Kind.FILE,
         ),
     ] = None
     errors: Annotated[
-        Text, Flag(_OUTPUT, "Write the rows that fail to FILE instead.", kind=Kind.FILE)
+        Text,
+        Flag(_OUTPUT, "Write the rows that fail to FILE instead of the output.", kind=Kind.FILE),
     ] = None
     ordered: Annotated[
         bool, Flag(_OUTPUT, "Keep the order of the input, instead of that of the replies.")
     ] = False
     text: Annotated[
-        bool, Flag(_OUTPUT, "Only the replies' text, in order, each as a JSON string.")
+        bool, Flag(_OUTPUT, "Print only the text of the replies, in order, each as a JSON string.")
     ] = False
     schema: Annotated[Text, _CHAT["schema"]] = None
     keep_failed: Annotated[
-        bool, Flag(_OUTPUT, "Do not ask again what has failed in an earlier run.")
+        bool, Flag(_OUTPUT, "Do not repeat rows that failed in an earlier run.")
     ] = False
     restart: Annotated[
-        bool, Flag(_OUTPUT, "Begin anew; what is in FILE is kept under another name.")
+        bool, Flag(_OUTPUT, "Start over; the old output is kept under another name.")
     ] = False
     merge: Annotated[
         bool, Flag(_OUTPUT, "Join the outputs of shards: FILE is the input, then the outputs.")
@@ -100,12 +105,10 @@ class BatchOptions(NamedTuple):
     ] = None
     jobs: Annotated[
         int,
-        Flag(
-            _PACE, "How many requests are in the air at most.", short="J", minimum=1, maximum=4096
-        ),
+        Flag(_PACE, "How many requests run at the same time.", short="J", minimum=1, maximum=4096),
     ] = 8
-    rpm: Annotated[float | None, Flag(_PACE, "Requests a minute at most.", above=0)] = None
-    tpm: Annotated[float | None, Flag(_PACE, "Tokens a minute at most.", above=0)] = None
+    rpm: Annotated[float | None, Flag(_PACE, "Most requests per minute.", above=0)] = None
+    tpm: Annotated[float | None, Flag(_PACE, "Most tokens per minute.", above=0)] = None
     max_cost: Annotated[
         float | None,
         Flag(_PACE, "Send nothing that could make the batch cost more.", "USD", above=0),
@@ -114,13 +117,13 @@ class BatchOptions(NamedTuple):
         Text, Flag(_PACE, "End the batch when more rows than that have failed.", "N|N%")
     ] = None
     dedupe: Annotated[
-        bool, Flag(_PACE, "Ask what several rows ask only once, and give each the reply.")
+        bool, Flag(_PACE, "Send equal requests only once, and give each of their rows the reply.")
     ] = False
     grace: Annotated[
         float,
         Flag(
             _PACE,
-            "Seconds that running requests have to end after an interrupt.",
+            "Seconds that running requests have to finish after an interrupt.",
             "S",
             minimum=0,
             maximum=86400,

@@ -41,14 +41,23 @@ class ChatOptions(NamedTuple):
     ] = None
     var: Annotated[
         Words,
-        Flag(_INPUT, "Value of a {{NAME}} in it; repeatable.", short="V", kind=Kind.VARIABLE),
+        Flag(
+            _INPUT,
+            "Value of {{NAME}} in the prompt file; repeatable.",
+            short="V",
+            kind=Kind.VARIABLE,
+        ),
     ] = None
     var_file: Annotated[
         Words,
-        Flag(_INPUT, "The same, from FILE or stdin (-); repeatable.", kind=Kind.VARIABLE_FILE),
+        Flag(
+            _INPUT,
+            "Value of {{NAME}} from FILE, or from stdin (-); repeatable.",
+            kind=Kind.VARIABLE_FILE,
+        ),
     ] = None
     vars: Annotated[
-        Text, Flag(_INPUT, "Values from a YAML or JSON mapping.", "FILE|-", kind=Kind.FILE)
+        Text, Flag(_INPUT, "Values of variables, a YAML or JSON mapping.", "FILE|-", kind=Kind.FILE)
     ] = None
     no_stdin: Annotated[bool, Flag(_INPUT, "Do not read stdin.")] = False
     model: Annotated[Text, MODEL] = None
@@ -87,7 +96,7 @@ class ChatOptions(NamedTuple):
         Flag(_MODEL, "Randomness, 0 to 2.", "T", short="t", minimum=0, maximum=2),
     ] = None
     max_tokens: Annotated[int | None, Flag(_MODEL, "Longest reply, in tokens.", minimum=1)] = None
-    effort: Annotated[Text, Flag(_MODEL, "How much to reason.", choices=_EFFORTS)] = None
+    effort: Annotated[Text, Flag(_MODEL, "How much the model reasons.", choices=_EFFORTS)] = None
     param: Annotated[
         Words,
         Flag(
@@ -105,7 +114,7 @@ class ChatOptions(NamedTuple):
         int | None,
         Flag(
             _OUTPUT,
-            "Ask up to N times more, quoting what is wrong with the reply by the schema.",
+            "When the reply violates --schema, send the violations and ask again, up to N times.",
             minimum=0,
             maximum=10,
         ),
@@ -125,15 +134,14 @@ class ChatOptions(NamedTuple):
         Text,
         Flag(
             _OUTPUT,
-            "Keep complete replies in DIR, and answer the same request from there; for "
-            "temperature 0.",
+            "Keep complete replies in DIR, and reuse them for the same request; at temperature 0.",
             "DIR",
             kind=Kind.FILE,
         ),
     ] = None
     cache_all: Annotated[bool, Flag(_OUTPUT, "With --cache: at any temperature.")] = False
     cache_only: Annotated[
-        bool, Flag(_OUTPUT, "With --cache: send nothing, and need no key; for CI.")
+        bool, Flag(_OUTPUT, "With --cache: never send a request, so that no key is needed; for CI.")
     ] = False
     referer: Annotated[Text, REFERER] = None
     title: Annotated[Text, TITLE] = None
@@ -141,7 +149,8 @@ class ChatOptions(NamedTuple):
         Words,
         Flag(
             Group.NETWORK,
-            "Add a request header; NAME: @FILE and @FILE read it, for secrets. Repeatable.",
+            "Add a request header; 'NAME: @FILE' and '@FILE' read it from FILE, for secrets. "
+            "Repeatable.",
             "NAME: VALUE",
             short="H",
         ),

@@ -73,7 +73,12 @@ class NetworkOptions(NamedTuple):
     ] = None
     cert_key: Annotated[
         Text,
-        Flag(_NETWORK, "Its private key, if it is in another file.", kind=Kind.FILE, config=True),
+        Flag(
+            _NETWORK,
+            "Private key of --cert, if it is in another file.",
+            kind=Kind.FILE,
+            config=True,
+        ),
     ] = None
     profile: Annotated[
         Text,
@@ -104,7 +109,7 @@ class NetworkOptions(NamedTuple):
         float | None,
         Flag(
             _NETWORK,
-            "Seconds for all of it, retries included.",
+            "Seconds for the whole call, retries included.",
             "S",
             above=0,
             config=True,
@@ -113,7 +118,13 @@ class NetworkOptions(NamedTuple):
     ] = None
     retries: Annotated[
         int | None,
-        Flag(_NETWORK, "How often to try again.", minimum=0, config=True, default=3),
+        Flag(
+            _NETWORK,
+            "How often a failed request is tried again.",
+            minimum=0,
+            config=True,
+            default=3,
+        ),
     ] = None
     verbose: Annotated[
         bool, Flag(Group.INSPECT, "Show requests and timings on stderr.", short="v")

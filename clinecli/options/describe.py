@@ -8,4 +8,6 @@ from clinecli.options.flag import Flag, Group
 class DescribeOptions(NamedTuple):
     """The flag of `describe`, which prints JSON with and without it."""
 
-    json: Annotated[bool, Flag(Group.OUTPUT, "Print JSON, as without it.", short="j")] = False
+    json: Annotated[
+        bool, Flag(Group.OUTPUT, "Without effect: the output is always JSON.", short="j")
+    ] = False

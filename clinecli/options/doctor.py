@@ -45,13 +45,18 @@ class DoctorOptions(NamedTuple):
     json: Annotated[bool, Flag(Group.OUTPUT, "Print the report as JSON.", short="j")] = False
     live: Annotated[
         bool,
-        Flag(Group.INSPECT, "Also ask for real, without and with streaming; costs a few tokens."),
+        Flag(
+            Group.INSPECT,
+            "Also send real requests, with and without streaming; costs a few tokens.",
+        ),
     ] = False
     request: Annotated[
         Text,
         Flag(Group.INPUT, "Also check this request body.", "FILE|-", kind=Kind.FILE),
     ] = None
-    strict: Annotated[bool, Flag(Group.OUTPUT, "Warnings end with status 1.")] = False
+    strict: Annotated[bool, Flag(Group.OUTPUT, "Exit with status 1 when there are warnings.")] = (
+        False
+    )
     markdown: Annotated[
         bool, Flag(Group.OUTPUT, "Print the report as Markdown, to paste into a ticket.")
     ] = False
@@ -87,7 +92,7 @@ class DoctorOptions(NamedTuple):
         Text,
         Flag(
             Group.INPUT,
-            "Say what became slower than in this report (of --json).",
+            "Compare the timings with those of FILE, an earlier report of --json.",
             kind=Kind.FILE,
         ),
     ] = None

@@ -16,7 +16,7 @@ FAULTS = {
     "rejected": "400, the request is at fault",
     "empty-reply": "a reply without text",
     "cut-stream": "the reply breaks off",
-    "mid-stream-error": "an error in the midst of the reply",
+    "mid-stream-error": "an error in the middle of the reply",
     "model": "404, for a model that is not in the list",
     "length": "the reply stops at a length limit",
     "html": "the page of a captive portal",
@@ -42,7 +42,7 @@ class MockOptions(NamedTuple):
     ] = None
     port: Annotated[
         int | None,
-        Flag(Group.NETWORK, "Serve on this port; 0 takes a free one.", minimum=0, maximum=65535),
+        Flag(Group.NETWORK, "Serve on this port; 0 chooses a free one.", minimum=0, maximum=65535),
     ] = None
     delay: Annotated[
         float,
@@ -52,7 +52,7 @@ class MockOptions(NamedTuple):
         float,
         Flag(Group.OUTPUT, "Wait before each reply.", "SECONDS", minimum=0, maximum=3600),
     ] = 0.0
-    reply: Annotated[Text, Flag(Group.OUTPUT, "What to answer.", kind=Kind.AT_FILE)] = None
+    reply: Annotated[Text, Flag(Group.OUTPUT, "Text of every reply.", kind=Kind.AT_FILE)] = None
     fault: Annotated[
         Words,
         Flag(
@@ -66,7 +66,7 @@ class MockOptions(NamedTuple):
         Text,
         Flag(
             Group.OUTPUT,
-            "Let the real API answer, and keep the exchanges in FILE, without key and account.",
+            "Let the real API answer, and record the exchanges in FILE, without key and account.",
             kind=Kind.FILE,
         ),
     ] = None
@@ -75,7 +75,7 @@ class MockOptions(NamedTuple):
         float | None,
         Flag(
             Group.OUTPUT,
-            "Serve them so many times as fast; inf does not wait.",
+            "Serve recordings FACTOR times as fast; inf does not wait.",
             "FACTOR",
             above=0,
             default=1.0,
@@ -83,5 +83,8 @@ class MockOptions(NamedTuple):
     ] = None
     strict: Annotated[
         bool,
-        Flag(Group.OUTPUT, "Refuse what was not recorded, and end with status 9 then."),
+        Flag(
+            Group.OUTPUT,
+            "With --replay: refuse requests that were not recorded, and exit with status 9.",
+        ),
     ] = False

@@ -46,11 +46,11 @@ class ModelsOptions(NamedTuple):
     sort: Annotated[
         Text, Flag(_OUTPUT, "Order of the list.", choices=dict.fromkeys(ORDERS, ""))
     ] = None
-    reverse: Annotated[bool, Flag(_OUTPUT, "Turn the order round.")] = False
-    ids: Annotated[bool, Flag(_OUTPUT, "Print ids alone.")] = False
+    reverse: Annotated[bool, Flag(_OUTPUT, "Reverse the order.")] = False
+    ids: Annotated[bool, Flag(_OUTPUT, "Print only ids.")] = False
     json: Annotated[
         bool,
-        Flag(_OUTPUT, "Print one JSON array, every field of the API kept.", short="j"),
+        Flag(_OUTPUT, "Print a JSON array with every field that the API sent.", short="j"),
     ] = False
-    refresh: Annotated[bool, Flag(_NETWORK, "Fetch the list anew.")] = False
-    offline: Annotated[bool, Flag(_NETWORK, "Use the cached list alone.")] = False
+    refresh: Annotated[bool, Flag(_NETWORK, "Fetch the list even if it is cached.")] = False
+    offline: Annotated[bool, Flag(_NETWORK, "Use only the cached list.")] = False

@@ -51,7 +51,7 @@ def test_a_flag() -> None:
         "name": "--timeout",
         "short": None,
         "group": "Network",
-        "help": "Seconds for all of it, retries included.",
+        "help": "Seconds for the whole call, retries included.",
         "type": "number",
         "kind": "number",
         "value": "S",
