@@ -81,10 +81,12 @@ def package(session: nox.Session) -> None:
     """The wheel and the sdist, each installed into a fresh environment and tried."""
     session.install(*group("package"))
     directory = Path(session.create_tmp())
-    shutil.rmtree(directory / "dist", ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(directory / "dist"))
-    for archive in sorted((directory / "dist").iterdir()):
+    archives = directory / "dist"
+    shutil.rmtree(archives, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(archives))
+    for archive in sorted(archives.iterdir()):
         session.run("python", "scripts/try_package.py", str(archive))
+    session.log(f"wheel and sdist are in {archives}")
 
 
 @nox.session(python=OLDEST)
