@@ -1,4 +1,4 @@
-"""Replies, usage and errors to text or JSON."""
+"""Tool calls, code blocks and usage to text or JSON."""
 
 from __future__ import annotations
 
