@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from clinecli.batch.progress import duration, failures
 from clinecli.batch.stops import Stop
 from clinecli.batch.tally import Tally, batch_error, kinds
-from clinecli.errors import ClinecliError, CreditError, ExitStatus, TransientError
+from clinecli.errors import ClinecliError, CreditError, TransientError
 from clinecli.models.catalogue import plain
 from clinecli.models.price import usd, usd_text
 
@@ -107,8 +107,3 @@ def _stopped(error: ClinecliError, so_far: str, continues: str) -> ClinecliError
         continues = f"wait {duration(wait)}; then {continues}"
     message = f"the batch stopped: {error.message}"
     return error.but(message=f"{message}; {so_far}", hints=(*error.hints, continues))
-
-
-def exit_status(error: ClinecliError | None) -> ExitStatus:
-    """The status that a batch ends with."""
-    return error.status if error else ExitStatus.OK

@@ -16,7 +16,6 @@ _LOCAL_SUFFIXES = (
     *(".localhost", ".local", ".internal", ".lan", ".home", ".corp", ".intranet", ".private"),
     *(".test", ".home.arpa", ".svc", ".cluster.local", ".docker"),
 )
-_CARRIER_GRADE = "100.64."
 
 
 class Addresses(NamedTuple):

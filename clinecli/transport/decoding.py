@@ -9,8 +9,6 @@ from typing import Protocol
 
 from clinecli.errors import Code, IncompleteError
 
-# What requests accept.
-ACCEPTED = "gzip, deflate"
 # The most that one read of the network may become. zlib packs at most 1,032 to 1.
 _STEP_BYTES = 64 * 1024 * 1024
 

@@ -965,6 +965,17 @@ def test_json_body(body: bytes, expected: bytes) -> None:
     assert json_body(body, Origin("application/json")) == expected
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b"", b'{"error":' + b"[" * 100_000],
+    ids=["html", "empty", "deep"],
+)
+def test_json_body_of_what_is_no_json(body: bytes) -> None:
+    with pytest.raises(IncompleteError) as caught:
+        json_body(body, Origin("application/json"))
+    assert caught.value.code is Code.NOT_THE_API
+
+
 def test_json_body_names_the_request() -> None:
     with pytest.raises(ClinecliError) as caught:
         json_body(b'{"error":"no"}', Origin(request_id="req-7"))
