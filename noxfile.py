@@ -25,7 +25,7 @@ OLDEST = PYTHONS[0]
 WORKERS = ("-n", "4")
 FUZZ_EXAMPLES = "2000"
 ATHERIS_SECONDS = 60
-# Shell code of this repository that shellcheck can read; `--curl` is checked by the tests.
+# Shell code of this repository that shellcheck can read; the tests check that of `--curl`.
 SHELL_CODE = (".ci/run", "completions/clinecli.bash", "action/find_python.sh")
 
 
