@@ -15,7 +15,7 @@ def run(options: HelpOptions) -> int:
     if name and name not in COMMANDS:
         from clinecli.flags.slips import no_command
 
-        raise no_command(name)
+        raise no_command(name, otherwise="")
     stdout = StdoutSink()
     stdout.write(help_of(name, width()).encode())
     stdout.commit()

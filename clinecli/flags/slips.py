@@ -65,8 +65,25 @@ _TEXTS = {
         "logprobs logit-bias tool-choice parallel-tool-calls service-tier"
     ),
 }
+# What the same words mean for one command.
+_TEXTS_OF = {
+    "stream": {"leave it out: `clinecli stream` streams": "stream"},
+    "batch": {
+        "did you mean --jobs?": "j concurrency max-concurrency parallel workers threads",
+        "with -o FILE, the same command continues": "resume continue",
+        "leave it out: every line of the output is JSON": "json jsonl",
+        "the input is a word of its own: clinecli batch FILE": "input i file f",
+    },
+    "models": {
+        "write the words to look for alone: clinecli models WORD": "search filter query model m",
+    },
+}
 _FLAGS = {wish: flag for flag, wishes in _MEANT.items() for wish in wishes.split()}
 _ADVICE = {wish: text for text, wishes in _TEXTS.items() for wish in wishes.split()}
+_ADVICE_OF = {
+    command: {wish: text for text, wishes in texts.items() for wish in wishes.split()}
+    for command, texts in _TEXTS_OF.items()
+}
 _COMMAND_WISHES = {
     "chat": "ask",
     "prompt": "ask",
@@ -113,13 +130,13 @@ def explain(error: Exception, arguments: Sequence[str]) -> UsageError:
     return _error(f"{message[:1].lower()}{message[1:]}".rstrip("."), "", see)
 
 
-def no_command(name: str) -> UsageError:
-    """The error for a first word that is no command."""
+def no_command(name: str, otherwise: str = _QUESTION) -> UsageError:
+    """The error for a word that is no command, with `otherwise` as advice where none is near."""
     if not name:
         return _error("no command", "", "see clinecli --help")
     near = get_close_matches(name.lower(), COMMANDS, n=1)
     wish = _COMMAND_WISHES.get(name) or (near[0] if near else "")
-    meant = f"did you mean `clinecli {wish}`?" if wish else _QUESTION
+    meant = f"did you mean `clinecli {wish}`?" if wish else otherwise
     advice = _COMMAND_ADVICE.get(name, meant)
     return _error(f"no such command: {name}", advice, "see clinecli --help")
 
@@ -136,13 +153,12 @@ def _flags(command: str) -> list[Flag]:
 def _meant(option: str, command: str) -> str:
     """What an unknown flag of a command stands for, as advice; empty where nothing is near."""
     wish = option.lstrip("-").lower().replace("_", "-")
-    if command == "stream" and wish == "stream":
-        return "leave it out: `clinecli stream` streams"
     own = {flag.long.removeprefix("--") for flag in _flags(command)}
     if wish in own:
         return f"did you mean --{wish}?"
-    if wish in _ADVICE:
-        return _ADVICE[wish].format(command=command, field=wish.replace("-", "_"))
+    advice = _ADVICE_OF.get(command, {}).get(wish) or _ADVICE.get(wish)
+    if advice:
+        return advice.format(command=command, field=wish.replace("-", "_"))
     target = _FLAGS.get(wish, option)
     if target.removeprefix("--") in own:
         return f"did you mean {target}?"
