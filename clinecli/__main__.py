@@ -18,9 +18,10 @@ import re
 import sys
 from typing import NoReturn
 
-from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError, bug_place
+from clinecli.errors import ClinecliError, ExitStatus, InternalError, OutputError
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import ClosedPipe, ensure_open
+from clinecli.streams.report import bug_place
 
 
 def main() -> NoReturn:

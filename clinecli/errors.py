@@ -100,10 +100,7 @@ class Code(StrEnum):
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
-    SCHEMA_UNCHECKED = (
-        "schema_unchecked",
-        "the reply cannot be checked by the schema, or not in time",
-    )
+    SCHEMA_UNCHECKED = "schema_unchecked", "the schema cannot check the reply, or not in time"
     SCHEMA_REFERENCE = "schema_reference", "the schema refers to what it does not contain"
     QUOTA = "quota", "a quota of the model or the plan is used up"
     UNKNOWN_MODEL = "unknown_model", "the API does not have the model"
@@ -234,19 +231,6 @@ class ClinecliError(Exception):
 
 class InternalError(ClinecliError):
     default_hint = "this is a bug of clinecli: please report it with the command you ran"
-
-
-def bug_place(error: BaseException) -> str:
-    """Where in this package an exception came from: ` in FILE:LINE`. Not its message, which may
-    quote what must stay secret."""
-    place = ""
-    trace = error.__traceback__
-    while trace:
-        directory, _, file = trace.tb_frame.f_code.co_filename.rpartition("/")
-        if "clinecli" in directory:
-            place = f" in {file}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 class OutputError(ClinecliError):

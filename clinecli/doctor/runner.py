@@ -12,7 +12,8 @@ from clinecli.config.secret import Redactor
 from clinecli.doctor.check import Check, Finding, Findings, Result, failed
 from clinecli.doctor.report import tame
 from clinecli.doctor.setup import Line, Setup
-from clinecli.errors import ClinecliError, InternalError, bug_place
+from clinecli.errors import ClinecliError, InternalError
+from clinecli.streams.report import bug_place
 from clinecli.text import clean
 
 PROGRESS_SECONDS = 2.0

@@ -20,3 +20,16 @@ def error_json(error: ClinecliError) -> bytes:
     import json
 
     return json.dumps({"error": fields}, ensure_ascii=False).encode()
+
+
+def bug_place(error: BaseException) -> str:
+    """Where in this package an exception came from: ` in FILE:LINE`. Not its message, which may
+    quote what must stay secret."""
+    place = ""
+    trace = error.__traceback__
+    while trace:
+        directory, _, file = trace.tb_frame.f_code.co_filename.rpartition("/")
+        if "clinecli" in directory:
+            place = f" in {file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
