@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
+from clinecli.batch.summary import End, summary_object
+from clinecli.batch.tally import Tally
 from clinecli.config.settings import CONFIG_KEYS
 from clinecli.errors import ExitStatus
 from clinecli.flags.table import COMMANDS, all_flags
@@ -83,6 +85,13 @@ def test_page_of_the_doctor_has_the_doctors_defaults() -> None:
     assert "Seconds for all checks of the network together. Default: 600." in text
     assert "Seconds to connect. Default: 10." in text
     assert "Without effect: nothing is tried again." in text
+
+
+def test_every_member_of_the_summary_is_explained() -> None:
+    text = (ROOT / "man/prose/clinecli-batch.md").read_text("utf-8")
+    section = text.partition("\n### Summary\n")[2].partition("\n### ")[0]
+    end = End(Tally(), None, 0, 0.0, resumes=False)
+    assert {*re.findall(r"`(\w+)`", section)} == {*summary_object(end, 0)}
 
 
 def test_every_key_of_the_config_file_is_explained() -> None:
