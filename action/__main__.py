@@ -47,7 +47,7 @@ def main() -> int:
         return conclude(wrong_input(str(error)), os.environ)
     inputs = read_inputs(os.environ)
     try:
-        check(inputs)
+        check(inputs, has_other_key=_has_key(os.environ))
     except ClinecliError as error:
         # What can never work must not become green by a policy for failures.
         return conclude(_failed(error), {**os.environ, f"{PREFIX}ON_FAILURE": "fail"})
@@ -112,14 +112,18 @@ def _mask(secret: str) -> None:
 def _add_access(inputs: Inputs, environment: dict[str, str], folder: Path) -> None:
     if inputs.endpoint:
         environment["CLINE_API_BASE_URL"] = inputs.endpoint
-    if inputs.token:
+    if inputs.key:
         for name in KEY_VARIABLES:
             environment.pop(name, None)
-        _write(folder / "key", inputs.token)
+        _write(folder / "key", inputs.key)
         environment["CLINE_API_KEY_FILE"] = str(folder / "key")
-    elif not any(environment.get(name) for name in KEY_VARIABLES):
+    elif not _has_key(environment):
         raise _no_key()
     _mask(environment.get("CLINE_API_KEY", ""))
+
+
+def _has_key(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in KEY_VARIABLES)
 
 
 def _no_key() -> ConfigError:

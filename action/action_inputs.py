@@ -54,21 +54,22 @@ class Inputs(NamedTuple):
         return bool(self.replay) or is_true(self.mock, "mock")
 
     @property
+    def key(self) -> str:
+        """The API key; empty for a GitHub token, which is never sent."""
+        return "" if _GITHUB_TOKEN.fullmatch(self.token) else self.token
+
+    @property
     def is_prompt_yaml(self) -> bool:
         """Whether `prompt-file` has messages of its own, by the name that the format has."""
         return self.prompt_file.lower().endswith((".prompt.yml", ".prompt.yaml"))
 
 
-# What is text of the user's, where white space around it belongs to it.
-_VERBATIM = {"prompt", "system_prompt"}
-
-
 def read_inputs(environ: Mapping[str, str]) -> Inputs:
-    """The inputs as the composite hands them over."""
+    """The inputs as the composite hands them over, without white space around them, as every
+    JavaScript action gets them. A prompt of nothing else stays one, and is told as empty."""
     given = {name: environ.get(f"{PREFIX}{name.upper()}", "") for name in Inputs._fields}
-    return Inputs(
-        **{name: text if name in _VERBATIM else text.strip() for name, text in given.items()}
-    )
+    trimmed = {name: text.strip() for name, text in given.items()}
+    return Inputs(**{**trimmed, "prompt": trimmed["prompt"] or given["prompt"]})
 
 
 def is_true(text: str, name: str) -> bool:
@@ -100,8 +101,9 @@ class Plan(NamedTuple):
         )
 
 
-def check(inputs: Inputs) -> None:
-    """Refuse what cannot work. Raises `UsageError` and `ConfigError`."""
+def check(inputs: Inputs, *, has_other_key: bool) -> None:
+    """Refuse what cannot work. The mock needs neither key nor endpoint, so that workflows of
+    ai-inference can be tried as they are. Raises `UsageError` and `ConfigError`."""
     is_true(inputs.mock, "mock")
     mcp = inputs.github_mcp_token or inputs.github_mcp_toolsets
     if mcp or is_true(inputs.enable_github_mcp, "enable-github-mcp"):
@@ -111,12 +113,14 @@ def check(inputs: Inputs) -> None:
             hint="remove them; fetch what the model needs in a step before, with `gh`, and pass "
             "it by file_input",
         )
+    if inputs.is_local:
+        return
     if _RETIRED.match(inputs.endpoint):
         raise ConfigError(
             f"{inputs.endpoint} was retired with GitHub Models on 2026-07-30",
             hint="remove the input endpoint, or give it the root of an OpenAI-compatible API",
         )
-    if _GITHUB_TOKEN.fullmatch(inputs.token):
+    if inputs.token and not inputs.key and not has_other_key:
         raise ConfigError(
             "the input token is a GitHub token, which no model API takes: nothing was sent",
             hint="give it a key of the API: token: ${{ secrets.CLINE_API_KEY }}",
@@ -128,7 +132,11 @@ def make_plan(inputs: Inputs, prompt: PromptFile | None, prompt_text: str, folde
     `.prompt.yml` says, `prompt_text` the text of any other `prompt-file`. Raises `UsageError`."""
     said = {**prompt.fields, **({"model": prompt.model} if prompt.model else {})} if prompt else {}
     what = _structured(inputs, prompt, folder) if prompt else _plain(inputs, prompt_text, folder)
-    return what + _parameters(inputs, said) + _headers(inputs.custom_headers, folder)
+    plan = what + _parameters(inputs, said) + _headers(inputs.custom_headers, folder)
+    if inputs.token and not inputs.key and not inputs.is_local:
+        warning = "the input token is a GitHub token: the key of the environment is used"
+        plan += Plan(warnings=(warning,))
+    return plan
 
 
 def _plain(inputs: Inputs, prompt_text: str, folder: str) -> Plan:

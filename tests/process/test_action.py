@@ -195,9 +195,10 @@ model: openai/gpt-4o
 """
 CONCISE = {"role": "system", "content": "Be as concise as possible"}
 SENT: dict[str, Sent] = {
-    "prompt": Sent({"prompt": " Hi\n$(id) "}, {"messages": [user(" Hi\n$(id) ")]}),
+    # As every JavaScript action has its inputs: without white space around them.
+    "prompt": Sent({"prompt": " Hi\n $(id)\n"}, {"messages": [user("Hi\n $(id)")]}),
     "system": Sent(
-        {"prompt": "Hi", "system-prompt": "Be brief"},
+        {"prompt": "Hi", "system-prompt": "Be brief\n"},
         {"messages": [{"role": "system", "content": "Be brief"}, user("Hi")]},
     ),
     "system-file-counts-more": Sent(
@@ -636,7 +637,44 @@ def test_key_of_the_environment(act: Act) -> None:
     assert f"Authorization: Bearer {KEY}".encode() in server.requests[0][0]
 
 
+def test_workflow_of_ai_inference_as_it_is(act: Act) -> None:
+    """The mock needs neither key nor endpoint: those of GitHub Models may stay."""
+    retired = {"token": "ghs_0123456789abcdef", "endpoint": "https://models.github.ai/inference"}
+    run = act(prompt="What is the capital of France?", mock="true", **retired)
+    assert (run.status, run.outputs["response"]) == (0, "The capital of France is Paris."), run.log
+    assert "ghs_0123456789abcdef" not in run.seen
+
+
+def test_key_of_the_environment_beside_a_github_token(act: Act) -> None:
+    with RawServer(reply("ok")) as server:
+        run = act(
+            {"CLINE_API_KEY": KEY},
+            prompt="hi",
+            endpoint=server.url,
+            token="ghs_0123456789abcdef",
+        )
+    assert run.status == 0, run.log
+    ((head, _),) = server.requests
+    assert f"Authorization: Bearer {KEY}".encode() in head
+    assert b"ghs_" not in head
+    (warning,) = run.annotations("warning")
+    assert "is a GitHub token" in warning
+    assert "ghs_0123456789abcdef" not in run.seen
+
+
 # Installation
+
+
+def test_environment_whose_python_has_gone(act: Act, tool_cache: Path, tmp_path: Path) -> None:
+    """A kept runner may lose the Python that the environment links to."""
+    copy = tmp_path / "tools"
+    (kept,) = tool_cache.glob("clinecli/*/complete")
+    broken = copy / "clinecli" / kept.parent.name
+    (broken / "bin").mkdir(parents=True)
+    (broken / "complete").touch()
+    (broken / "bin" / "python").symlink_to(tmp_path / "gone")
+    run = act({"RUNNER_TOOL_CACHE": str(copy)}, prompt="hi", mock="true")
+    assert (run.status, run.steps) == (0, ["locate", "install", "ask"]), run.log
 
 
 def test_pip_that_fails(act: Act, tmp_path: Path) -> None:
