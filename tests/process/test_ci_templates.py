@@ -211,6 +211,35 @@ def test_commit_message(hook: Hook, repository: Path) -> None:
     )
 
 
+def test_commit_message_above_the_diff_of_a_verbose_commit(
+    hook: Hook, repository: Path, tmp_path: Path
+) -> None:
+    """`git commit --verbose` puts the diff into the file: it is no message of the user's."""
+    message = repository / ".git" / "COMMIT_EDITMSG"
+    copy = tmp_path / "editor"
+    copy.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/seen\nexit 1\n')
+    copy.chmod(0o700)
+    subprocess.run(
+        ["git", "-c", "user.name=n", "-c", "user.email=a@example.com", "commit", "--verbose"],
+        cwd=repository,
+        env={**os.environ, "GIT_EDITOR": str(copy)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    seen = (tmp_path / "seen").read_text()
+    assert "+print('hello')" in seen
+    message.write_text(seen)
+    with answering("Say hello") as server:
+        done = hook("clinecli-commit-message", str(message), CLINE_API_BASE_URL=server.url)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert message.read_text() == f"Say hello\n{seen}"
+    message.write_text(f"Mine\n{seen}")
+    with answering("Say hello") as server:
+        hook("clinecli-commit-message", str(message), CLINE_API_BASE_URL=server.url)
+        assert server.requests == []
+
+
 @pytest.mark.parametrize(
     ("text", "source"),
     [("Mine\n", ""), ("\n", "merge"), ("\n", "message")],
