@@ -153,6 +153,20 @@ def test_mock(act: Act) -> None:
     assert (run.status, run.outputs["response"]) == (0, "The capital of France is Paris.")
 
 
+def test_mock_and_a_schema(act: Act, workspace: Path) -> None:
+    """Workflows with structured outputs can be tried with the mock, too."""
+    schema = json.dumps({"name": "verdict", "schema": SCHEMA})
+    prompt = {
+        "messages": [user("ok?")],
+        "responseFormat": "json_schema",
+        "jsonSchema": schema,
+    }
+    (workspace / "p.prompt.yml").write_text(yaml.safe_dump(prompt))
+    run = act(prompt_file="p.prompt.yml", mock="true")
+    assert run.status == 0, run.log
+    assert json.loads(run.outputs["values"])["approved"] is False
+
+
 def test_replay(act: Act, workspace: Path) -> None:
     exchange = {
         "method": "POST",
