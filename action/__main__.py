@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from action_inputs import PREFIX, Inputs, Plan, check, make_plan, read_inputs
+from action_inputs import (
+    PREFIX,
+    Inputs,
+    Plan,
+    check,
+    in_terms_of_inputs,
+    make_plan,
+    read_inputs,
+)
 from action_outputs import Outcome, command, line
 from conclude import conclude, read_policy, wrong_input
 from typed_values import typed_values, without_fence
@@ -183,6 +192,8 @@ def _ask(call: Call) -> Outcome:
     )
     outcome = read_run(done.returncode, done.stdout, done.stderr)
     outcome = outcome._replace(seconds=time.monotonic() - started)
+    if outcome.error:
+        outcome = outcome._replace(error=in_terms_of_inputs(outcome.error))
     if outcome.status in DIAGNOSED and not call.is_local:
         finding = _diagnose(call)
         outcome = outcome._replace(error={**outcome.error, "doctor": finding})
@@ -194,16 +205,18 @@ def read_run(status: int, stdout: bytes, stderr: bytes) -> Outcome:
     status = status if status >= 0 else 128 - status
     error: dict[str, Any] = {}
     report: dict[str, Any] = {}
+    said: list[str] = []
     for raw in stderr.decode("utf-8", "replace").splitlines():
         item = _json_object(raw)
         if "error" in item:
             error = item["error"]
         elif "usage" in item:
             report = item
-        else:
-            print(line(item.get("note", raw)))
+        elif raw:
+            said.append(str(item.get("note", raw)))
+            print(line(said[-1]))
     if status and not error:
-        error = {"kind": "internal", "message": f"clinecli ended with status {status}", "hint": ""}
+        error = _plain_error(status, said)
     text = "" if status else _content(_json_object(stdout.decode("utf-8", "surrogatepass")))
     if not status and not text.strip():
         status = int(ExitStatus.INCOMPLETE)
@@ -216,6 +229,17 @@ def read_run(status: int, stdout: bytes, stderr: bytes) -> Outcome:
         str(report.get("request_id") or ""),
         _usage(report),
     )
+
+
+def _plain_error(status: int, said: Sequence[str]) -> dict[str, Any]:
+    """The error of a run that ended before `--json` was known, such as that of the mock."""
+    found = dict(re.findall(r"^clinecli: (error|hint): (.*)", "\n".join(said), re.MULTILINE))
+    labels = {each.value: each.label for each in ExitStatus}
+    return {
+        "kind": labels.get(status, "internal") if found else "internal",
+        "message": found.get("error", f"clinecli ended with status {status}"),
+        "hint": found.get("hint", ""),
+    }
 
 
 def _usage(report: Mapping[str, Any]) -> dict[str, Any]:

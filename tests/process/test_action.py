@@ -557,6 +557,17 @@ def test_connection_and_tls(act: Act) -> None:
     assert "Found by doctor: net.tls" in run.annotations("error")[0]
 
 
+def test_token_that_is_no_key(ask: Callable[..., Run]) -> None:
+    run = ask(b"", token="sk 0123456789")
+    assert run.status == 3
+    assert "the API key from the input token has white space in it" in run.annotations("error")[0]
+
+
+def test_mock_has_no_prices(act: Act) -> None:
+    """Nothing is billed, so that nothing costs too much."""
+    assert act(prompt="hi", mock="true", max_cost="0.01").status == 0
+
+
 def test_cause_that_doctor_finds(ask: Callable[..., Run]) -> None:
     run = ask(refuse("401 Unauthorized", "invalid_key", "bad"))
     (text,) = run.annotations("error")
@@ -574,11 +585,22 @@ def test_cause_that_doctor_finds(ask: Callable[..., Run]) -> None:
         ({"on_failure": "ignore"}, 2, "on-failure is one of fail, warn, fallback"),
         ({"on_failure": "fallback"}, 2, "fallback-text or fallback-file"),
         ({"on_failure": "fallback", "fallback_file": "gone"}, 2, "cannot be read"),
+        ({"on_failure": "fallback", "fallback_text": " \n"}, 2, "the fallback has no text"),
         ({"mock": "yes"}, 2, "mock is true or false"),
         ({"token": "ghs_0123456789abcdef"}, 3, "a GitHub token"),
         ({"endpoint": "https://models.github.ai/inference"}, 3, "retired"),
     ],
-    ids=["mcp", "mcp-token", "policy", "no-fallback", "fallback-file", "mock", "token", "endpoint"],
+    ids=[
+        "mcp",
+        "mcp-token",
+        "policy",
+        "no-fallback",
+        "fallback-file",
+        "blank",
+        "mock",
+        "token",
+        "endpoint",
+    ],
 )
 def test_wrong_inputs_are_red_whatever_the_policy(
     inputs: dict[str, str], status: int, words: str, ask: Callable[..., Run]
@@ -593,8 +615,14 @@ def test_wrong_inputs_are_red_whatever_the_policy(
     ("inputs", "words"),
     [
         ({"prompt": ""}, "there is no prompt"),
-        ({"top_p": "much"}, "top-p is a number"),
-        ({"temperature": "9"}, "--temperature"),
+        ({"top_p": "much"}, "top-p: 'much' is not a number"),
+        ({"top_p": "1.5"}, "from 0 to 1"),
+        ({"temperature": "9"}, "the input temperature: '9'"),
+        ({"max_tokens": "many"}, "the input max-tokens: 'many'"),
+        ({"max_completion_tokens": "7.5"}, "'7.5' is not a whole number"),
+        ({"replay": "gone.json"}, "gone.json"),
+        ({"prompt_file": "x.prompt.yml", "file_input": "a:"}, "names no file for 'a'"),
+        ({"prompt_file": "x.prompt.yml", "file_input": "a: '-'"}, "cannot read ./-"),
         ({"custom_headers": "[a]"}, "custom-headers:1:1: "),
         ({"custom_headers": 'a: "x\\ny"'}, "more than one line"),
         ({"custom_headers": "Authorization: x"}, "Authorization"),
@@ -604,7 +632,13 @@ def test_wrong_inputs_are_red_whatever_the_policy(
     ids=[
         "none",
         "top-p",
+        "top-p-range",
         "temperature",
+        "max-tokens",
+        "max-completion-tokens",
+        "replay",
+        "no-file",
+        "stdin",
         "headers",
         "header-lines",
         "authorization",
