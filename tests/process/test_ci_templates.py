@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from clinecli.mock import mock_server
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import KEY, ROOT, clean_environment
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer
@@ -108,9 +110,18 @@ def test_gitlab_job(tmp_path: Path) -> None:
     assert warned.returncode == 0
     assert b"exit status 3" in warned.stderr
     assert not (folder / "reply.txt").exists()
-    mocked = run_job(job_of(**{**quick, "mock": "true", "prompt": "capital of France?"}), folder)
+    mocking = {**quick, "mock": "true", "prompt": "capital of France?", "max_cost": "0.01"}
+    mocked = run_job(job_of(**mocking), folder)
     assert mocked.returncode == 0, mocked.stderr.decode()
     assert (folder / "reply.txt").exists()
+    # A job begins without a price list.
+    with mock_server(MockOptions()) as mock:
+        env = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": mock.base_url}
+        model = {**quick, "model": "anthropic/claude-sonnet-4-6"}
+        dear = run_job(job_of(**model, max_cost="0.01"), folder, **env)
+        fair = run_job(job_of(**model, max_cost="9"), folder, **env)
+    assert (dear.returncode, fair.returncode) == (5, 0), dear.stderr + fair.stderr
+    assert b"may cost up to" in dear.stderr
 
 
 # Hooks
