@@ -45,7 +45,6 @@ class Call(NamedTuple):
     environment: dict[str, str]
     is_local: bool
     replay: str
-    needs_prices: bool
 
 
 def main() -> int:
@@ -108,8 +107,7 @@ def _prepare(inputs: Inputs, plan: Plan, folder: Path) -> Call:
         _add_access(inputs, environment, folder)
     for path, text in plan.files.items():
         _write(Path(path), text)
-    needs_prices = bool(inputs.max_cost) and not inputs.is_local
-    return Call(plan, environment, inputs.is_local, inputs.replay, needs_prices)
+    return Call(plan, environment, inputs.is_local, inputs.replay)
 
 
 def _mask(secret: str) -> None:
@@ -180,8 +178,6 @@ def _ask(call: Call) -> Outcome:
     ]
     ask = [*CLINECLI, *(wrapper if call.is_local else []), "ask", "--json", "--usage"]
     ask += call.plan.arguments
-    if call.needs_prices:
-        _run(["models", "--ids"], call)
     started = time.monotonic()
     done = subprocess.run(
         ask,
