@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from action_inputs import PREFIX, Inputs, Plan, check, make_plan, read_inputs
+from action_inputs import (
+    PREFIX,
+    Inputs,
+    Plan,
+    check,
+    in_terms_of_inputs,
+    make_plan,
+    read_inputs,
+)
 from action_outputs import Outcome, command, line
 from conclude import conclude, read_policy, wrong_input
 from typed_values import typed_values, without_fence
@@ -36,7 +45,6 @@ class Call(NamedTuple):
     environment: dict[str, str]
     is_local: bool
     replay: str
-    needs_prices: bool
 
 
 def main() -> int:
@@ -47,7 +55,7 @@ def main() -> int:
         return conclude(wrong_input(str(error)), os.environ)
     inputs = read_inputs(os.environ)
     try:
-        check(inputs)
+        check(inputs, has_other_key=_has_key(os.environ))
     except ClinecliError as error:
         # What can never work must not become green by a policy for failures.
         return conclude(_failed(error), {**os.environ, f"{PREFIX}ON_FAILURE": "fail"})
@@ -99,8 +107,7 @@ def _prepare(inputs: Inputs, plan: Plan, folder: Path) -> Call:
         _add_access(inputs, environment, folder)
     for path, text in plan.files.items():
         _write(Path(path), text)
-    needs_prices = bool(inputs.max_cost) and not inputs.is_local
-    return Call(plan, environment, inputs.is_local, inputs.replay, needs_prices)
+    return Call(plan, environment, inputs.is_local, inputs.replay)
 
 
 def _mask(secret: str) -> None:
@@ -112,14 +119,18 @@ def _mask(secret: str) -> None:
 def _add_access(inputs: Inputs, environment: dict[str, str], folder: Path) -> None:
     if inputs.endpoint:
         environment["CLINE_API_BASE_URL"] = inputs.endpoint
-    if inputs.token:
+    if inputs.key:
         for name in KEY_VARIABLES:
             environment.pop(name, None)
-        _write(folder / "key", inputs.token)
+        _write(folder / "key", inputs.key)
         environment["CLINE_API_KEY_FILE"] = str(folder / "key")
-    elif not any(environment.get(name) for name in KEY_VARIABLES):
+    elif not _has_key(environment):
         raise _no_key()
     _mask(environment.get("CLINE_API_KEY", ""))
+
+
+def _has_key(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in KEY_VARIABLES)
 
 
 def _no_key() -> ConfigError:
@@ -167,8 +178,6 @@ def _ask(call: Call) -> Outcome:
     ]
     ask = [*CLINECLI, *(wrapper if call.is_local else []), "ask", "--json", "--usage"]
     ask += call.plan.arguments
-    if call.needs_prices:
-        _run(["models", "--ids"], call)
     started = time.monotonic()
     done = subprocess.run(
         ask,
@@ -179,6 +188,8 @@ def _ask(call: Call) -> Outcome:
     )
     outcome = read_run(done.returncode, done.stdout, done.stderr)
     outcome = outcome._replace(seconds=time.monotonic() - started)
+    if outcome.error:
+        outcome = outcome._replace(error=in_terms_of_inputs(outcome.error))
     if outcome.status in DIAGNOSED and not call.is_local:
         finding = _diagnose(call)
         outcome = outcome._replace(error={**outcome.error, "doctor": finding})
@@ -190,16 +201,18 @@ def read_run(status: int, stdout: bytes, stderr: bytes) -> Outcome:
     status = status if status >= 0 else 128 - status
     error: dict[str, Any] = {}
     report: dict[str, Any] = {}
+    said: list[str] = []
     for raw in stderr.decode("utf-8", "replace").splitlines():
         item = _json_object(raw)
         if "error" in item:
             error = item["error"]
         elif "usage" in item:
             report = item
-        else:
-            print(line(item.get("note", raw)))
+        elif raw:
+            said.append(str(item.get("note", raw)))
+            print(line(said[-1]))
     if status and not error:
-        error = {"kind": "internal", "message": f"clinecli ended with status {status}", "hint": ""}
+        error = _plain_error(status, said)
     text = "" if status else _content(_json_object(stdout.decode("utf-8", "surrogatepass")))
     if not status and not text.strip():
         status = int(ExitStatus.INCOMPLETE)
@@ -212,6 +225,17 @@ def read_run(status: int, stdout: bytes, stderr: bytes) -> Outcome:
         str(report.get("request_id") or ""),
         _usage(report),
     )
+
+
+def _plain_error(status: int, said: Sequence[str]) -> dict[str, Any]:
+    """The error of a run that ended before `--json` was known, such as that of the mock."""
+    found = dict(re.findall(r"^clinecli: (error|hint): (.*)", "\n".join(said), re.MULTILINE))
+    labels = {each.value: each.label for each in ExitStatus}
+    return {
+        "kind": labels.get(status, "internal") if found else "internal",
+        "message": found.get("error", f"clinecli ended with status {status}"),
+        "hint": found.get("hint", ""),
+    }
 
 
 def _usage(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,21 +54,22 @@ class Inputs(NamedTuple):
         return bool(self.replay) or is_true(self.mock, "mock")
 
     @property
+    def key(self) -> str:
+        """The API key; empty for a GitHub token, which is never sent."""
+        return "" if _GITHUB_TOKEN.fullmatch(self.token) else self.token
+
+    @property
     def is_prompt_yaml(self) -> bool:
         """Whether `prompt-file` has messages of its own, by the name that the format has."""
         return self.prompt_file.lower().endswith((".prompt.yml", ".prompt.yaml"))
 
 
-# What is text of the user's, where white space around it belongs to it.
-_VERBATIM = {"prompt", "system_prompt"}
-
-
 def read_inputs(environ: Mapping[str, str]) -> Inputs:
-    """The inputs as the composite hands them over."""
+    """The inputs as the composite hands them over, without white space around them, as every
+    JavaScript action gets them. A prompt of nothing else stays one, and is told as empty."""
     given = {name: environ.get(f"{PREFIX}{name.upper()}", "") for name in Inputs._fields}
-    return Inputs(
-        **{name: text if name in _VERBATIM else text.strip() for name, text in given.items()}
-    )
+    trimmed = {name: text.strip() for name, text in given.items()}
+    return Inputs(**{**trimmed, "prompt": trimmed["prompt"] or given["prompt"]})
 
 
 def is_true(text: str, name: str) -> bool:
@@ -100,8 +101,9 @@ class Plan(NamedTuple):
         )
 
 
-def check(inputs: Inputs) -> None:
-    """Refuse what cannot work. Raises `UsageError` and `ConfigError`."""
+def check(inputs: Inputs, *, has_other_key: bool) -> None:
+    """Refuse what cannot work. The mock needs neither key nor endpoint, so that workflows of
+    ai-inference can be tried as they are. Raises `UsageError` and `ConfigError`."""
     is_true(inputs.mock, "mock")
     mcp = inputs.github_mcp_token or inputs.github_mcp_toolsets
     if mcp or is_true(inputs.enable_github_mcp, "enable-github-mcp"):
@@ -111,12 +113,14 @@ def check(inputs: Inputs) -> None:
             hint="remove them; fetch what the model needs in a step before, with `gh`, and pass "
             "it by file_input",
         )
+    if inputs.is_local:
+        return
     if _RETIRED.match(inputs.endpoint):
         raise ConfigError(
             f"{inputs.endpoint} was retired with GitHub Models on 2026-07-30",
             hint="remove the input endpoint, or give it the root of an OpenAI-compatible API",
         )
-    if _GITHUB_TOKEN.fullmatch(inputs.token):
+    if inputs.token and not inputs.key and not has_other_key:
         raise ConfigError(
             "the input token is a GitHub token, which no model API takes: nothing was sent",
             hint="give it a key of the API: token: ${{ secrets.CLINE_API_KEY }}",
@@ -128,7 +132,11 @@ def make_plan(inputs: Inputs, prompt: PromptFile | None, prompt_text: str, folde
     `.prompt.yml` says, `prompt_text` the text of any other `prompt-file`. Raises `UsageError`."""
     said = {**prompt.fields, **({"model": prompt.model} if prompt.model else {})} if prompt else {}
     what = _structured(inputs, prompt, folder) if prompt else _plain(inputs, prompt_text, folder)
-    return what + _parameters(inputs, said) + _headers(inputs.custom_headers, folder)
+    plan = what + _parameters(inputs, said) + _headers(inputs.custom_headers, folder)
+    if inputs.token and not inputs.key and not inputs.is_local:
+        warning = "the input token is a GitHub token: the key of the environment is used"
+        plan += Plan(warnings=(warning,))
+    return plan
 
 
 def _plain(inputs: Inputs, prompt_text: str, folder: str) -> Plan:
@@ -160,7 +168,8 @@ def _structured(inputs: Inputs, prompt: PromptFile, folder: str) -> Plan:
     if own:
         path = f"{folder}/variables.json"
         plan += Plan(("--vars", path), files={path: dumps(own).decode()})
-    plan += Plan(tuple(word for pair in paths.items() for word in ("--var-file", "=".join(pair))))
+    for name, path in paths.items():
+        plan += Plan(("--var-file", f"{name}={_path(name, path)}"))
     unused = {
         "prompt": inputs.prompt and not has_prompt,
         "system-prompt": inputs.system_prompt or inputs.system_prompt_file,
@@ -174,16 +183,25 @@ def _structured(inputs: Inputs, prompt: PromptFile, folder: str) -> Plan:
     )
 
 
+def _path(name: str, path: str) -> str:
+    """The file of a variable: stdin is not the workflow's to give."""
+    if not path:
+        raise UsageError(f"file_input names no file for '{name}'", hint=f"write {name}: PATH")
+    return f"./{path}" if path == "-" else path
+
+
 def _parameters(inputs: Inputs, said: Mapping[str, Any]) -> Plan:
     """Flags of either kind of prompt. What a `.prompt.yml` has `said` counts more than an input,
     as with ai-inference."""
     words: list[str] = []
-    for name in ("model", "temperature", "schema", "timeout", "max_cost"):
+    for name in ("model", "temperature", "schema", "timeout"):
         text = getattr(inputs, name)
         if text and name not in said:
-            words += [f"--{name.replace('_', '-')}", text]
+            words += [f"--{name}", text]
+    if inputs.max_cost and not inputs.is_local:
+        words += ["--max-cost", inputs.max_cost]
     if inputs.top_p and "top_p" not in said:
-        words += ["--param", f"top_p={_number(inputs.top_p, 'top-p')}"]
+        words += ["--param", f"top_p={_top_p(inputs.top_p)}"]
     if not said.keys() & {"max_tokens", "max_completion_tokens"}:
         words += _cap(inputs)
     for model in re.split(r"[,\s]+", inputs.fallback):
@@ -192,17 +210,28 @@ def _parameters(inputs: Inputs, said: Mapping[str, Any]) -> Plan:
 
 
 def _cap(inputs: Inputs) -> list[str]:
-    if inputs.max_completion_tokens:
-        count = _number(inputs.max_completion_tokens, "max-completion-tokens")
-        return ["--param", f"max_completion_tokens={count}"]
-    return ["--max-tokens", inputs.max_tokens] if inputs.max_tokens else []
+    count = inputs.max_completion_tokens
+    if not count:
+        return ["--max-tokens", inputs.max_tokens] if inputs.max_tokens else []
+    if not re.fullmatch(r"0*[1-9][0-9]*", count):
+        raise UsageError(
+            f"max-completion-tokens: '{count}' is not a whole number, 1 or more",
+            hint="correct the input max-completion-tokens",
+        )
+    return ["--param", f"max_completion_tokens={count.lstrip('0')}"]
 
 
-def _number(text: str, name: str) -> str:
-    """A number that goes into a `--param`, where other text would become a string."""
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise UsageError(f"{name} is a number, not '{text}'", hint=f"correct the input {name}")
-    return text
+def _top_p(text: str) -> str:
+    """A number for `--param`, where other text would become a string."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 1:
+        raise UsageError(
+            f"top-p: '{text}' is not a number from 0 to 1", hint="correct the input top-p"
+        )
+    return str(number)
 
 
 def _headers(text: str, folder: str) -> Plan:
@@ -220,3 +249,20 @@ def _headers(text: str, folder: str) -> Plan:
     masked = tuple(value for name, value in headers.items() if _SECRET_HEADER.search(name))
     path = f"{folder}/headers.txt"
     return Plan(("--header", f"@{path}"), files={path: lines}, masked=masked)
+
+
+# What clinecli calls by its own names, and a workflow by those of the inputs.
+_SPELLINGS = (
+    (re.compile(r"CLINE_API_KEY_FILE \([^)]*\)"), "the input token"),
+    (re.compile(r"(?:-\w/)?--(model|temperature|max-tokens|max-cost|timeout|schema|fallback)\b"),
+     r"the input \1"),
+    (re.compile("see clinecli ask --help"), "correct the inputs under `with:`"),
+)  # fmt: skip
+
+
+def in_terms_of_inputs(error: Mapping[str, Any]) -> dict[str, Any]:
+    """An error whose message and hint name inputs instead of flags."""
+    told = {name: str(error.get(name) or "") for name in ("message", "hint")}
+    for pattern, words in _SPELLINGS:
+        told = {name: pattern.sub(words, text) for name, text in told.items()}
+    return {**error, **told}

@@ -43,10 +43,13 @@ def read_policy(environ: Mapping[str, str]) -> Policy:
     if bool(text) == bool(path):
         raise ValueError("on-failure: fallback takes fallback-text or fallback-file, one of them")
     try:
-        return Policy(name, text or Path(path).read_text("utf-8"))
+        text = text or Path(path).read_text("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ValueError(f"the fallback-file {path} cannot be read: {reason}") from None
+    if not text.strip():
+        raise ValueError(f"the fallback has no text: {path or 'fallback-text'} is blank")
+    return Policy(name, text)
 
 
 def wrong_input(message: str) -> Outcome:

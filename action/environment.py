@@ -9,9 +9,11 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -23,12 +25,14 @@ from conclude import conclude  # noqa: E402
 
 # Written last: an environment without it was never finished.
 MARK = "complete"
+# The first pip that installs for another Python.
+PIP_WITH_PYTHON = (22, 3)
 
 
 def fingerprint(version: str) -> str:
     """What an installation depends on: what is installed, Python, and the machine's kind."""
     digest = hashlib.sha256()
-    for part in (version, sys.version, platform.system(), platform.machine()):
+    for part in (version, sys.version, sys.base_prefix, platform.system(), platform.machine()):
         digest.update(f"{part}\0".encode())
     sources = [] if version else sorted((REPOSITORY / "clinecli").rglob("*.py"))
     for path in (HERE / "requirements.txt", REPOSITORY / "pyproject.toml", *sources):
@@ -45,10 +49,12 @@ def directory(version: str) -> Path:
 def locate(version: str) -> dict[str, str]:
     """The outputs of the first step."""
     place = directory(version)
+    # The link dangles when the Python that it leads to has gone.
+    is_ready = (place / MARK).exists() and (place / "bin" / "python").exists()
     return {
         "directory": str(place),
         "key": f"clinecli-{place.name}",
-        "ready": str((place / MARK).exists()).lower(),
+        "ready": str(is_ready).lower(),
     }
 
 
@@ -63,7 +69,7 @@ def install(version: str) -> None:
     with place.with_suffix(".lock").open("w") as lock:
         # Runners of one machine share the folder.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / MARK).exists():
+        if locate(version)["ready"] != "true":
             _make(place, version)
 
 
@@ -72,7 +78,7 @@ def _make(place: Path, version: str) -> None:
     python = str(place / "bin" / "python")
     pip = [sys.executable, "-I", "-m", "pip", "--python", python]
     # A pip of its own would take as long as all the rest.
-    has_pip = _succeeds([*pip[:-2], "--python", sys.executable, "--version"])
+    has_pip = _pip_version() >= PIP_WITH_PYTHON
     subprocess.run(
         [sys.executable, "-I", "-m", "venv", *(["--without-pip"] if has_pip else []), str(place)],
         check=True,
@@ -97,8 +103,13 @@ def _make(place: Path, version: str) -> None:
     (place / MARK).touch()
 
 
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def _pip_version() -> tuple[int, ...]:
+    """The version of the pip that this Python has; empty without one."""
+    try:
+        found = re.findall(r"\d+", metadata.version("pip"))
+    except metadata.PackageNotFoundError:
+        return ()
+    return tuple(map(int, found))
 
 
 def main(arguments: list[str]) -> int:

@@ -76,7 +76,7 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     body = _with_flags(said, options, inputs)
     if schema:
         body["response_format"] = response_format(schema.schema)
-    body.update(parse_param(param) for param in options.param or ())
+    body = _with_params(body, options)
     if stream and not options.request:
         body.setdefault("stream_options", {"include_usage": True})
     request = _with_headers(body, options, inputs, defaults)
@@ -98,7 +98,7 @@ def given(options: ChatOptions, inputs: Inputs, defaults: Defaults, prompt: Prom
     schema = _schema(inputs.schema)
     if schema:
         body["response_format"] = response_format(schema.schema)
-    body.update(parse_param(param) for param in options.param or ())
+    body = _with_params(body, options)
     request = _with_headers(body, options, inputs, defaults)
     system, earlier = system_of(options, inputs), messages_of(inputs.messages)
     return Given(request, tuple(system), tuple(earlier), schema or prompt.schema)
@@ -138,6 +138,15 @@ def _with_flags(said: dict[str, Any], options: ChatOptions, inputs: Inputs) -> d
     # A whole request is sent as it is.
     is_ours = options.max_tokens is not None or not options.request
     return with_cap_for(body["model"], body) if is_ours else body
+
+
+def _with_params(body: dict[str, Any], options: ChatOptions) -> dict[str, Any]:
+    """The fields of `--param`. A token cap wins over that of a prompt file, whatever its name."""
+    params = dict(parse_param(param) for param in options.param or ())
+    replaced = set(TOKEN_CAPS) if params.keys() & {*TOKEN_CAPS} and options.prompt_file else set()
+    if options.max_tokens is not None:
+        replaced = set()
+    return {**{name: value for name, value in body.items() if name not in replaced}, **params}
 
 
 def _with_headers(

@@ -11,7 +11,9 @@ from clinecli.chat.template import Source, Template, too_long
 from clinecli.chat.yaml_text import MAX_YAML, Node, Place, parse
 from clinecli.jsontext import dumps, loads_exact
 
-_MESSAGES_KEY = re.compile(r"^(?:messages|\"messages\")\s*:", re.MULTILINE)
+# A top-level key, or one anywhere in what begins as JSON does.
+_MESSAGES_KEY = re.compile(r"^([\"']?)messages\1\s*:", re.MULTILINE)
+_JSON_MESSAGES_KEY = re.compile(r"\s*\{.*\"messages\"\s*:", re.DOTALL)
 _ROLES = ("system", "user", "assistant")
 _FORMATS = ("text", "json_object", "json_schema")
 
@@ -55,7 +57,8 @@ def parse_prompt_file(text: str, name: str) -> PromptFile:
     text = text.removeprefix("\ufeff")
     lowered = name.lower()
     is_yaml = lowered.endswith((".yml", ".yaml")) or (
-        not lowered.endswith((".txt", ".md")) and bool(_MESSAGES_KEY.search(text))
+        not lowered.endswith((".txt", ".md"))
+        and bool(_MESSAGES_KEY.search(text) or _JSON_MESSAGES_KEY.match(text))
     )
     return _from_yaml(text, name) if is_yaml else _from_text(text, name)
 
@@ -200,6 +203,8 @@ def _number(node: Node, key: str, limits: _Range) -> Any:
     except (TypeError, ValueError):
         number = None
     fits = number is not None and limits.least <= number <= limits.most
+    if limits.is_whole and number is not None and number.is_integer():
+        value = value if isinstance(value, int) else int(number)
     if not fits or (limits.is_whole and not isinstance(value, int)):
         form = "a whole number" if limits.is_whole else "a number"
         most = "on" if limits.is_whole else f"to {limits.most:g}"

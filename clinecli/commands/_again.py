@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clinecli.chat.compose import with_model
 from clinecli.commands._chat import Opened, Prepared
-from clinecli.errors import ClinecliError, Code, CreditError, ExitStatus
+from clinecli.errors import AuthError, ClinecliError, Code, CreditError, ExitStatus
 from clinecli.streams.console import Console
+
+if TYPE_CHECKING:
+    from clinecli.models.price import Prices
 
 T = TypeVar("T")
 
@@ -48,18 +51,19 @@ def is_for_another_model(error: ClinecliError) -> bool:
     return error.status == ExitStatus.TRANSIENT or error.code in {Code.QUOTA, Code.UNKNOWN_MODEL}
 
 
-def check_cost(prepared: Prepared) -> None:
+def check_cost(prepared: Prepared, console: Console) -> None:
     """Refuse a request that may cost more than `--max-cost`, to its model or to a fallback.
 
-    Raises `CreditError`, and `UsageError` for a model whose price is not known.
+    Raises `CreditError`, `UsageError` for a model whose price is not known, and what keeps the
+    list of prices from being read.
     """
     limit = prepared.options.max_cost
     if limit is None:
         return
-    from clinecli.models.price import cached_prices, parse_usd, upper_bound, usd_text
+    from clinecli.models.price import parse_usd, upper_bound, usd_text
 
     most = parse_usd(f"{limit:.12f}", "--max-cost")
-    prices = cached_prices(os.environ, str(prepared.settings.base_url))
+    prices = _prices(prepared, console)
     request = prepared.request
     for model in (str(request.body["model"]), *(prepared.options.fallback or ())):
         sent = with_model(request, model)
@@ -72,3 +76,19 @@ def check_cost(prepared: Prepared) -> None:
                 code=Code.MAX_COST,
                 hint="send less, lower --max-tokens, take a cheaper model (-m) or raise --max-cost",
             )
+
+
+def _prices(prepared: Prepared, console: Console) -> Prices:
+    """The list prices: of the cache, else of the API where it has a list."""
+    from clinecli.commands.models import NOT_SERVED, listed
+    from clinecli.models.price import Prices, cached_prices
+
+    prices = cached_prices(os.environ, str(prepared.settings.base_url))
+    if not prices.is_empty or prepared.options.cache_only:
+        return prices
+    try:
+        return Prices(listed(prepared.settings, console))
+    except ClinecliError as error:
+        if isinstance(error, AuthError) or error.http_status not in NOT_SERVED:
+            raise
+    return prices

@@ -25,7 +25,7 @@ def run(options: ChatOptions) -> int:
     prepared = prepare(options, console, stream=False)
     if preview(prepared):
         return ExitStatus.OK
-    check_cost(prepared)
+    check_cost(prepared, console)
     with opened(prepared, console) as ready:
         replies: list[Reply] = []
         try:
@@ -64,7 +64,7 @@ def _repaired(
             console.note(f"{error.text}; asking for a correction ({count} of {most})")
             request = with_correction(original.request, replies[-1].text, error.message)
             prepared = original._replace(request=request)
-            check_cost(prepared)
+            check_cost(prepared, console)
             ready = ready.another(prepared, ready.call.deadline)
     raise AssertionError("the last attempt returns or raises")
 

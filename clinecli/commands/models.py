@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RECOMMENDED_SECONDS = 10.0
 _WAITING = "waiting for the list of models"
 # How servers that have only the list of OpenAI answer when they are asked for Cline's.
-_NOT_SERVED = {400, 401, 403, 404, 405, 501}
+NOT_SERVED = {400, 401, 403, 404, 405, 501}
 # As grep does; no error, since nothing failed.
 NOTHING_FOUND = 1
 
@@ -50,7 +50,7 @@ def run(options: ModelsOptions) -> int:
     check(options)
     settings = load_settings(network, os.environ)
     sink = StdoutSink()
-    models = _models(options, settings, console)
+    models = listed(settings, console, options)
     found = select(models, options)
     sink.write(utf8(_layout(found, options)))
     sink.commit()
@@ -73,8 +73,11 @@ def _layout(models: list[Model], options: ModelsOptions) -> str:
     return table(models, shutil.get_terminal_size().columns) if models else ""
 
 
-def _models(options: ModelsOptions, settings: Settings, console: Console) -> list[Model]:
+def listed(
+    settings: Settings, console: Console, options: ModelsOptions | None = None
+) -> list[Model]:
     """From the cache where it is fresh, or all that there may be; else from the API."""
+    options = options or ModelsOptions()
     base_url = str(settings.base_url)
     kept = load(os.environ)
     cached = kept if kept and kept.base_url == base_url else None
@@ -191,13 +194,13 @@ class _Fetcher:
             try:
                 return merge(self._get(CLINE_MODELS), self._recommended())
             except ClinecliError as error:
-                if error.http_status not in _NOT_SERVED:
+                if error.http_status not in NOT_SERVED:
                     raise
                 missing = error
         try:
             return merge(self._get(OPENAI_MODELS))
         except ClinecliError as error:
-            if error.http_status not in _NOT_SERVED:
+            if error.http_status not in NOT_SERVED:
                 raise
             if isinstance(missing, AuthError):
                 raise missing from None
@@ -248,7 +251,7 @@ class _Fetcher:
                 self._kept = answer.kept
                 return body
             except ClinecliError as error:
-                if error.http_status in _NOT_SERVED:
+                if error.http_status in NOT_SERVED:
                     raise
                 attempt = policy.again(error, attempt)
 

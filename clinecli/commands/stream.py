@@ -23,7 +23,7 @@ def run(options: ChatOptions) -> int:
     prepared = prepare(options, console, stream=True)
     if preview(prepared):
         return ExitStatus.OK
-    check_cost(prepared)
+    check_cost(prepared, console)
     with opened(prepared, console) as ready:
         replies: list[Reply] = []
         printers: list[_Printer] = []

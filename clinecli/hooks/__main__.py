@@ -19,6 +19,8 @@ from clinecli.text import sanitize
 HERE = Path(__file__).parent
 # Isolated: the repository that is committed to must not be imported from.
 CLINECLI = [sys.executable, "-I", "-m", "clinecli"]
+# What is below is the diff that `git commit --verbose` shows, and no message.
+SCISSORS = "------------------------ >8 ------------------------"
 DIFF = ["git", "diff", "--cached", "--no-color", "--no-ext-diff", "--no-textconv", "--unified=5"]
 
 
@@ -55,7 +57,8 @@ def commit_message(options: argparse.Namespace, diff: bytes) -> int:
         return 0
     path = Path(options.files[0])
     before = path.read_text("utf-8", "surrogateescape")
-    if any(line.strip() and not line.startswith("#") for line in before.splitlines()):
+    written = before.partition(SCISSORS)[0]
+    if any(line.strip() and not line.startswith("#") for line in written.splitlines()):
         return 0
     status, text = _ask(options, "commit_message.prompt.yml", diff)
     if status == 0:

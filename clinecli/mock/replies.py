@@ -21,6 +21,7 @@ from clinecli.mock.answers import (
     sse_event,
 )
 from clinecli.mock.catalogue import cost
+from clinecli.mock.samples import sample
 
 QUESTION = "What is the capital of France?"
 ANSWER = "The capital of France is Paris."
@@ -156,7 +157,7 @@ def make_turn(body: dict[str, Any], *, id: str, reply: str | None, delay: float)
     """The turn of an accepted request; `reply` replaces the text."""
     messages = body["messages"]
     prompt = (text_of(message.get("content")) for message in messages)
-    text = reply_text(messages) if reply is None else reply
+    text = _in_format(body.get("response_format"), reply_text(messages)) if reply is None else reply
     # The token after the last word says that the reply ends here.
     completion_tokens = _count_tokens(text) + 1
     finish_reason = "stop"
@@ -183,6 +184,17 @@ def _count_tokens(text: str) -> int:
 def _first_tokens(text: str, number: int) -> str:
     last = next(itertools.islice(_PIECE.finditer(text), number - 1, None))
     return text[: last.end()]
+
+
+def _in_format(wanted: Any, text: str) -> str:
+    """The reply in the format that is asked for, as models with structured outputs give it."""
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind == "json_object":
+        return dumps({"reply": text}).decode()
+    if kind != "json_schema":
+        return text
+    asked = wanted.get("json_schema")
+    return dumps(sample(asked.get("schema") if isinstance(asked, dict) else None)).decode()
 
 
 def reply_text(messages: list[dict[str, Any]]) -> str:

@@ -79,6 +79,11 @@ class Prices:
         self._models = {model.id: model for model in models}
         self._read: dict[str, Price | None] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no list at all."""
+        return not self._models
+
     def of(self, name: object) -> Price | None:
         """The price of a model; None when it is not known."""
         if not isinstance(name, str) or name not in self._models:

@@ -153,6 +153,20 @@ def test_mock(act: Act) -> None:
     assert (run.status, run.outputs["response"]) == (0, "The capital of France is Paris.")
 
 
+def test_mock_and_a_schema(act: Act, workspace: Path) -> None:
+    """Workflows with structured outputs can be tried with the mock, too."""
+    schema = json.dumps({"name": "verdict", "schema": SCHEMA})
+    prompt = {
+        "messages": [user("ok?")],
+        "responseFormat": "json_schema",
+        "jsonSchema": schema,
+    }
+    (workspace / "p.prompt.yml").write_text(yaml.safe_dump(prompt))
+    run = act(prompt_file="p.prompt.yml", mock="true")
+    assert run.status == 0, run.log
+    assert json.loads(run.outputs["values"])["approved"] is False
+
+
 def test_replay(act: Act, workspace: Path) -> None:
     exchange = {
         "method": "POST",
@@ -195,9 +209,10 @@ model: openai/gpt-4o
 """
 CONCISE = {"role": "system", "content": "Be as concise as possible"}
 SENT: dict[str, Sent] = {
-    "prompt": Sent({"prompt": " Hi\n$(id) "}, {"messages": [user(" Hi\n$(id) ")]}),
+    # As every JavaScript action has its inputs: without white space around them.
+    "prompt": Sent({"prompt": " Hi\n $(id)\n"}, {"messages": [user("Hi\n $(id)")]}),
     "system": Sent(
-        {"prompt": "Hi", "system-prompt": "Be brief"},
+        {"prompt": "Hi", "system-prompt": "Be brief\n"},
         {"messages": [{"role": "system", "content": "Be brief"}, user("Hi")]},
     ),
     "system-file-counts-more": Sent(
@@ -542,6 +557,17 @@ def test_connection_and_tls(act: Act) -> None:
     assert "Found by doctor: net.tls" in run.annotations("error")[0]
 
 
+def test_token_that_is_no_key(ask: Callable[..., Run]) -> None:
+    run = ask(b"", token="sk 0123456789")
+    assert run.status == 3
+    assert "the API key from the input token has white space in it" in run.annotations("error")[0]
+
+
+def test_mock_has_no_prices(act: Act) -> None:
+    """Nothing is billed, so that nothing costs too much."""
+    assert act(prompt="hi", mock="true", max_cost="0.01").status == 0
+
+
 def test_cause_that_doctor_finds(ask: Callable[..., Run]) -> None:
     run = ask(refuse("401 Unauthorized", "invalid_key", "bad"))
     (text,) = run.annotations("error")
@@ -559,11 +585,22 @@ def test_cause_that_doctor_finds(ask: Callable[..., Run]) -> None:
         ({"on_failure": "ignore"}, 2, "on-failure is one of fail, warn, fallback"),
         ({"on_failure": "fallback"}, 2, "fallback-text or fallback-file"),
         ({"on_failure": "fallback", "fallback_file": "gone"}, 2, "cannot be read"),
+        ({"on_failure": "fallback", "fallback_text": " \n"}, 2, "the fallback has no text"),
         ({"mock": "yes"}, 2, "mock is true or false"),
         ({"token": "ghs_0123456789abcdef"}, 3, "a GitHub token"),
         ({"endpoint": "https://models.github.ai/inference"}, 3, "retired"),
     ],
-    ids=["mcp", "mcp-token", "policy", "no-fallback", "fallback-file", "mock", "token", "endpoint"],
+    ids=[
+        "mcp",
+        "mcp-token",
+        "policy",
+        "no-fallback",
+        "fallback-file",
+        "blank",
+        "mock",
+        "token",
+        "endpoint",
+    ],
 )
 def test_wrong_inputs_are_red_whatever_the_policy(
     inputs: dict[str, str], status: int, words: str, ask: Callable[..., Run]
@@ -578,8 +615,14 @@ def test_wrong_inputs_are_red_whatever_the_policy(
     ("inputs", "words"),
     [
         ({"prompt": ""}, "there is no prompt"),
-        ({"top_p": "much"}, "top-p is a number"),
-        ({"temperature": "9"}, "--temperature"),
+        ({"top_p": "much"}, "top-p: 'much' is not a number"),
+        ({"top_p": "1.5"}, "from 0 to 1"),
+        ({"temperature": "9"}, "the input temperature: '9'"),
+        ({"max_tokens": "many"}, "the input max-tokens: 'many'"),
+        ({"max_completion_tokens": "7.5"}, "'7.5' is not a whole number"),
+        ({"replay": "gone.json"}, "gone.json"),
+        ({"prompt_file": "x.prompt.yml", "file_input": "a:"}, "names no file for 'a'"),
+        ({"prompt_file": "x.prompt.yml", "file_input": "a: '-'"}, "cannot read ./-"),
         ({"custom_headers": "[a]"}, "custom-headers:1:1: "),
         ({"custom_headers": 'a: "x\\ny"'}, "more than one line"),
         ({"custom_headers": "Authorization: x"}, "Authorization"),
@@ -589,7 +632,13 @@ def test_wrong_inputs_are_red_whatever_the_policy(
     ids=[
         "none",
         "top-p",
+        "top-p-range",
         "temperature",
+        "max-tokens",
+        "max-completion-tokens",
+        "replay",
+        "no-file",
+        "stdin",
         "headers",
         "header-lines",
         "authorization",
@@ -636,7 +685,44 @@ def test_key_of_the_environment(act: Act) -> None:
     assert f"Authorization: Bearer {KEY}".encode() in server.requests[0][0]
 
 
+def test_workflow_of_ai_inference_as_it_is(act: Act) -> None:
+    """The mock needs neither key nor endpoint: those of GitHub Models may stay."""
+    retired = {"token": "ghs_0123456789abcdef", "endpoint": "https://models.github.ai/inference"}
+    run = act(prompt="What is the capital of France?", mock="true", **retired)
+    assert (run.status, run.outputs["response"]) == (0, "The capital of France is Paris."), run.log
+    assert "ghs_0123456789abcdef" not in run.seen
+
+
+def test_key_of_the_environment_beside_a_github_token(act: Act) -> None:
+    with RawServer(reply("ok")) as server:
+        run = act(
+            {"CLINE_API_KEY": KEY},
+            prompt="hi",
+            endpoint=server.url,
+            token="ghs_0123456789abcdef",
+        )
+    assert run.status == 0, run.log
+    ((head, _),) = server.requests
+    assert f"Authorization: Bearer {KEY}".encode() in head
+    assert b"ghs_" not in head
+    (warning,) = run.annotations("warning")
+    assert "is a GitHub token" in warning
+    assert "ghs_0123456789abcdef" not in run.seen
+
+
 # Installation
+
+
+def test_environment_whose_python_has_gone(act: Act, tool_cache: Path, tmp_path: Path) -> None:
+    """A kept runner may lose the Python that the environment links to."""
+    copy = tmp_path / "tools"
+    (kept,) = tool_cache.glob("clinecli/*/complete")
+    broken = copy / "clinecli" / kept.parent.name
+    (broken / "bin").mkdir(parents=True)
+    (broken / "complete").touch()
+    (broken / "bin" / "python").symlink_to(tmp_path / "gone")
+    run = act({"RUNNER_TOOL_CACHE": str(copy)}, prompt="hi", mock="true")
+    assert (run.status, run.steps) == (0, ["locate", "install", "ask"]), run.log
 
 
 def test_pip_that_fails(act: Act, tmp_path: Path) -> None:

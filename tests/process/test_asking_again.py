@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from clinecli.mock import mock_server
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import KEY
 from tests.helpers.process import BOTH_COMMANDS, failure, no_traceback, run
 from tests.helpers.replies import (
@@ -260,6 +262,33 @@ def test_max_cost(command: str, priced: Callable[[RawServer], None], env: dict[s
     assert "the price of a/other is not known" in message
     assert "clinecli models" in hint
     assert len(server.requests) == 1
+
+
+@BOTH_COMMANDS
+def test_max_cost_without_a_list_of_prices(command: str, env: dict[str, str]) -> None:
+    """It is read first, once."""
+    asked = [command, "--max-cost", "0.01", "hi"]
+    with mock_server(MockOptions()) as server:
+        env["CLINE_API_BASE_URL"] = server.base_url
+        dear = run(asked, env)
+        fine = run([*asked, "--max-tokens", "9"], env)
+    message, _ = failure(dear, 5)
+    assert "64000 reply tokens" in message
+    assert (fine.returncode, fine.stderr) == (0, b"")
+
+
+def test_max_cost_of_a_server_without_a_list(env: dict[str, str]) -> None:
+    with answering(refuse("404 Not Found", "x", "no such path")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        message, _ = failure(run(["ask", "--max-cost", "1", "hi"], env), 2)
+    assert "is not known" in message
+
+
+def test_max_cost_where_the_list_cannot_be_read(env: dict[str, str]) -> None:
+    """What keeps the list away would keep the reply away, too."""
+    with answering(refuse("401 Unauthorized", "x", "no")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        failure(run(["ask", "--max-cost", "1", "hi"], env), 4)
 
 
 def test_key_is_nowhere(env: dict[str, str]) -> None:

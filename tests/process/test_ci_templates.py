@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from clinecli.mock import mock_server
+from clinecli.options.mock import MockOptions
 from tests.helpers.env import KEY, ROOT, clean_environment
 from tests.helpers.replies import completion, response
 from tests.helpers.servers import RawServer
@@ -108,9 +110,18 @@ def test_gitlab_job(tmp_path: Path) -> None:
     assert warned.returncode == 0
     assert b"exit status 3" in warned.stderr
     assert not (folder / "reply.txt").exists()
-    mocked = run_job(job_of(**{**quick, "mock": "true", "prompt": "capital of France?"}), folder)
+    mocking = {**quick, "mock": "true", "prompt": "capital of France?", "max_cost": "0.01"}
+    mocked = run_job(job_of(**mocking), folder)
     assert mocked.returncode == 0, mocked.stderr.decode()
     assert (folder / "reply.txt").exists()
+    # A job begins without a price list.
+    with mock_server(MockOptions()) as mock:
+        env = {"CLINE_API_KEY": KEY, "CLINE_API_BASE_URL": mock.base_url}
+        model = {**quick, "model": "anthropic/claude-sonnet-4-6"}
+        dear = run_job(job_of(**model, max_cost="0.01"), folder, **env)
+        fair = run_job(job_of(**model, max_cost="9"), folder, **env)
+    assert (dear.returncode, fair.returncode) == (5, 0), dear.stderr + fair.stderr
+    assert b"may cost up to" in dear.stderr
 
 
 # Hooks
@@ -209,6 +220,35 @@ def test_commit_message(hook: Hook, repository: Path) -> None:
     assert message.read_text() == (
         "Say hello\n\nBecause^G it is kind.\n\n# Please enter the message\n"
     )
+
+
+def test_commit_message_above_the_diff_of_a_verbose_commit(
+    hook: Hook, repository: Path, tmp_path: Path
+) -> None:
+    """`git commit --verbose` puts the diff into the file: it is no message of the user's."""
+    message = repository / ".git" / "COMMIT_EDITMSG"
+    copy = tmp_path / "editor"
+    copy.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/seen\nexit 1\n')
+    copy.chmod(0o700)
+    subprocess.run(
+        ["git", "-c", "user.name=n", "-c", "user.email=a@example.com", "commit", "--verbose"],
+        cwd=repository,
+        env={**os.environ, "GIT_EDITOR": str(copy)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    seen = (tmp_path / "seen").read_text()
+    assert "+print('hello')" in seen
+    message.write_text(seen)
+    with answering("Say hello") as server:
+        done = hook("clinecli-commit-message", str(message), CLINE_API_BASE_URL=server.url)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert message.read_text() == f"Say hello\n{seen}"
+    message.write_text(f"Mine\n{seen}")
+    with answering("Say hello") as server:
+        hook("clinecli-commit-message", str(message), CLINE_API_BASE_URL=server.url)
+        assert server.requests == []
 
 
 @pytest.mark.parametrize(

@@ -199,8 +199,17 @@ def test_fence() -> None:
 
 
 def test_inputs_come_from_the_environment() -> None:
-    given_ = {"CLINECLI_INPUT_PROMPT": " x\n", "CLINECLI_INPUT_MODEL": " a/b ", "OTHER": "y"}
-    assert read_inputs(given_) == Inputs(prompt=" x\n", model="a/b")
+    given_ = {
+        "CLINECLI_INPUT_PROMPT": " x\ny\n",
+        "CLINECLI_INPUT_SYSTEM_PROMPT": "Be brief\n",
+        "CLINECLI_INPUT_MODEL": " a/b ",
+        "OTHER": "y",
+    }
+    assert read_inputs(given_) == Inputs(prompt="x\ny", system_prompt="Be brief", model="a/b")
+
+
+def test_prompt_of_white_space_is_not_no_prompt() -> None:
+    assert read_inputs({"CLINECLI_INPUT_PROMPT": " \n"}).prompt == " \n"
 
 
 @pytest.mark.parametrize(
@@ -216,11 +225,27 @@ def test_inputs_come_from_the_environment() -> None:
 )
 def test_what_can_never_work(inputs: Inputs) -> None:
     with pytest.raises(ClinecliError):
-        check(inputs)
+        check(inputs, has_other_key=False)
 
 
-def test_what_can_work() -> None:
-    check(Inputs(endpoint="https://gateway.example/models.github.ai/v1", enable_github_mcp="false"))
+@pytest.mark.parametrize(
+    ("inputs", "has_other_key"),
+    [
+        (Inputs(endpoint="https://gateway.example/models.github.ai/v1"), False),
+        (Inputs(enable_github_mcp="false"), False),
+        (Inputs(endpoint="https://models.github.ai/inference", token="ghs_01", mock="True"), False),
+        (Inputs(endpoint="https://models.github.ai/inference", replay="tape.json"), False),
+        (Inputs(token="ghs_0123456789"), True),
+    ],
+    ids=["path", "no-mcp", "mock", "replay", "another-key"],
+)
+def test_what_can_work(inputs: Inputs, has_other_key: bool) -> None:
+    check(inputs, has_other_key=has_other_key)
+
+
+def test_github_token_is_no_key() -> None:
+    assert Inputs(token="ghs_0123456789").key == ""
+    assert Inputs(token="sk-ghs_0123456789").key == "sk-ghs_0123456789"
 
 
 def test_plan_of_a_prompt_file() -> None:

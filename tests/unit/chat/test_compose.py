@@ -368,6 +368,11 @@ PROMPTING: dict[str, Prompting] = {
         [{"role": "system", "content": "Be brief."}, user("Joke: a")],
         {"temperature": 1.0, "max_tokens": 3},
     ),
+    "a-cap-by-param-wins-whatever-its-name": Prompting(
+        FILE._replace(prompt=["a"], param=["max_tokens=3"]),
+        [SAID, user("Joke: a")],
+        {"temperature": 0.5, "max_tokens": 3},
+    ),
     "images-follow": Prompting(
         FILE._replace(prompt=["a"], image=[URL]), [SAID, user("Joke: a"), BARE], TAKEN
     ),

@@ -67,6 +67,10 @@ REQUESTS: dict[str, Request] = {
     "deprecated-tokens": Request(
         USER + "modelParameters: {maxTokens: 300}\n", said(HI, max_tokens=300)
     ),
+    "tokens-as-yaml-has-them": Request(
+        USER + "modelParameters: {maxTokens: 300.0, maxCompletionTokens: 1e3}\n",
+        said(HI, max_completion_tokens=1000),
+    ),
     "both-token-caps": Request(
         USER + "modelParameters: {maxTokens: 300, maxCompletionTokens: 400}\n",
         said(HI, max_completion_tokens=400),
@@ -169,11 +173,20 @@ REQUESTS: dict[str, Request] = {
     "program": Request("#!/usr/bin/env -S clinecli ask -P\n" + USER, said(HI), name="greet"),
     "byte-order-mark": Request("\ufeff" + USER, said(HI)),
     "yaml-by-content": Request("model: m\n" + USER, said(HI, model="m"), name="-"),
+    "json-by-content": Request(
+        json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, indent=2),
+        said(HI, model="m"),
+        name="/dev/fd/63",
+    ),
+    "quoted-by-content": Request(USER.replace("messages", "'messages'"), said(HI), name="-"),
     "windows-line-ends": Request(USER.replace("\n", "\r\n"), said(HI)),
     "text": Request("Hello {{who}}\n", said(("user", "Hello you\n")), {"who": "you"}, "a.txt"),
     "text-that-looks-like-yaml": Request(USER, said(("user", USER)), name="NOTES.MD"),
     "text-program": Request(
         "#!/usr/bin/env -S clinecli ask -P\nHi\n", said(("user", "Hi\n")), name="greet.md"
+    ),
+    "text-with-json": Request(
+        'Explain: {"messages": []}\n', said(("user", 'Explain: {"messages": []}\n')), name="-"
     ),
     "text-by-content": Request(
         "Read the messages: all\n", said(("user", "Read the messages: all\n")), name="-"

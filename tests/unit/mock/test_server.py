@@ -140,6 +140,31 @@ def test_reply_shows_that_the_message_was_read(
     assert send(url, body=body).streamed_text == expected
 
 
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"type": "text"}, ANSWER),
+        ({"type": "json_object"}, f'{{"reply":"{ANSWER}"}}'),
+        (
+            {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "reply",
+                    "schema": {"properties": {"ok": {"type": "boolean"}}},
+                },
+            },
+            '{"ok":false}',
+        ),
+        ({"type": "json_schema"}, '"mock"'),
+        ("json", ANSWER),
+    ],
+    ids=["text", "object", "schema", "no-schema", "odd"],
+)
+def test_reply_has_the_format_that_is_asked_for(url: str, wanted: Any, expected: str) -> None:
+    body = {**ask(QUESTION), "response_format": wanted}
+    assert send(url, body=body).streamed_text == expected
+
+
 def test_price_follows_the_model(url: str) -> None:
     costs = [
         send(url, body={**ask(QUESTION, stream=False), "model": model}).json["usage"]["cost"]
