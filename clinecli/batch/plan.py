@@ -144,23 +144,10 @@ def _digest(defaults: Defaults, form: Form) -> bytes:
     return hashlib.blake2b(dumps(what), digest_size=SETTINGS_BYTES).digest()
 
 
-# Flags that exclude each other, and why.
-_EXCLUDE = (
-    ("lines", "csv", "the input has one form"),
-    ("restart", "keep_failed", "a new beginning keeps nothing"),
-    ("estimate", "dry_run", "each prints something else"),
-    ("template", "prompt_file", "both say what is asked"),
-)
 _NEED_OUTPUT = ("restart", "keep_failed")
 
 
 def _check(options: BatchOptions) -> None:
-    for one, other, why in _EXCLUDE:
-        if getattr(options, one) and getattr(options, other):
-            raise UsageError(
-                f"{_flag(one)} and {_flag(other)} exclude each other: {why}",
-                hint="leave one of them out",
-            )
     for name in _NEED_OUTPUT:
         if getattr(options, name) and options.output in {None, "-"}:
             raise UsageError(f"{_flag(name)} needs a file", hint="name it by --output FILE")

@@ -59,10 +59,6 @@ def compose(options: ChatOptions, inputs: Inputs, defaults: Defaults, *, stream:
     Raises `UsageError` for input that cannot be used and `EmptyMessageError` when nothing is
     asked.
     """
-    if options.request and options.prompt_file:
-        raise UsageError(
-            "--request and --prompt-file exclude each other", hint="leave one of them out"
-        )
     whole = _whole_request(inputs.request)
     text = new_text(options, inputs)
     prompt = filled_prompt(inputs.prompt_file, inputs.values, text)

@@ -8,7 +8,7 @@ from clinecli.chat.compose import with_correction
 from clinecli.commands._again import check_cost, first_that_answers
 from clinecli.commands._chat import Opened, Prepared, failure_of, opened, prepare, preview
 from clinecli.commands._ending import finish, renderer, show_usage
-from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
+from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 def run(options: ChatOptions) -> int:
     """Print the reply to one request. Raises `ClinecliError`; then stdout stays empty."""
-    if options.extract and options.json:
-        raise UsageError("--extract and --json exclude each other", hint="leave one of them out")
     network = options.network
     console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     prepared = prepare(options, console, stream=False)

@@ -16,7 +16,7 @@ from clinecli.doctor.report import (
     workflow_commands,
 )
 from clinecli.doctor.setup import Setup, gather
-from clinecli.errors import ExitStatus, OutputError, UsageError
+from clinecli.errors import ExitStatus, OutputError
 from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.console import Console
@@ -34,8 +34,6 @@ def run(options: DoctorOptions) -> int:
     from clinecli.doctor.checks import CHECKS
 
     network = options.network
-    if options.json and options.markdown:
-        raise UsageError("--json and --markdown exclude each other", hint="leave one of them out")
     console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     chosen = select(CHECKS, options.checks or [])
     if options.list or options.schema:

@@ -23,7 +23,7 @@ from clinecli.errors import (
 )
 from clinecli.models.cache import CachedModels, directory, load, restore_ids, save
 from clinecli.models.catalogue import Model, json_array, merge
-from clinecli.models.listing import check, ids, lines, select, table, terminal_json
+from clinecli.models.listing import ids, lines, select, table, terminal_json
 from clinecli.options.models import ModelsOptions
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import STDOUT, is_terminal
@@ -47,7 +47,6 @@ def run(options: ModelsOptions) -> int:
     """Print the models that match; status 1 when none does. Raises `ClinecliError`."""
     network = options.network
     console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
-    check(options)
     settings = load_settings(network, os.environ)
     sink = StdoutSink()
     models = listed(settings, console, options)

@@ -16,7 +16,9 @@ class Command(NamedTuple):
     `leave_out` are fields that another command with the same options has alone, `meanings` what
     is different in the rows of shared flags that mean something of their own here, `outcomes` what
     an exit status means here where the words of `ExitStatus`, which are those of `ask`, do not fit.
-    With `passes_words`, what follows the first word belongs to another program.
+    `excludes` are pairs of fields of which a call may have one, `needs` fields that have no effect
+    without one of others. With `passes_words`, what follows the first word belongs to another
+    program.
     """
 
     options: str
@@ -26,8 +28,12 @@ class Command(NamedTuple):
     leave_out: frozenset[str] = frozenset()
     meanings: Mapping[str, Mapping[str, Any]] = {}
     outcomes: Mapping[ExitStatus, str] = {}
+    excludes: tuple[tuple[str, str], ...] = ()
+    needs: Mapping[str, tuple[str, ...]] = {}
     passes_words: bool = False
 
+
+_TWO_REQUESTS = ("request", "prompt_file")
 
 COMMANDS: dict[str, Command] = {
     "ask": Command(
@@ -39,6 +45,9 @@ COMMANDS: dict[str, Command] = {
             "clinecli ask 'What is the capital of France?'",
             "git diff | clinecli ask -s 'You review code.' 'What is wrong here?'",
         ),
+        excludes=(_TWO_REQUESTS, ("extract", "json")),
+        # A prompt file, or a whole request, may bring the schema.
+        needs={"repair": ("schema", "prompt_file", "request")},
     ),
     "stream": Command(
         "chat.ChatOptions",
@@ -49,6 +58,7 @@ COMMANDS: dict[str, Command] = {
             "clinecli stream -f main.py -m openai/gpt-4o-mini 'Explain this program.'",
         ),
         leave_out=frozenset({"extract", "repair"}),
+        excludes=(_TWO_REQUESTS,),
     ),
     "batch": Command(
         "batch.BatchOptions",
@@ -62,6 +72,12 @@ COMMANDS: dict[str, Command] = {
         ),
         meanings={"timeout": {"help": "Seconds for a row, retries included."}},
         outcomes={ExitStatus.OK: "every row has a complete, non-empty answer"},
+        excludes=(
+            ("lines", "csv"),
+            ("restart", "keep_failed"),
+            ("estimate", "dry_run"),
+            ("template", "prompt_file"),
+        ),
     ),
     "models": Command(
         "models.ModelsOptions",
@@ -76,6 +92,7 @@ COMMANDS: dict[str, Command] = {
             ExitStatus.OK: "at least one model matches",
             ExitStatus.INTERNAL: "no model matches; or a bug of clinecli, or local output failed",
         },
+        excludes=(("ids", "json"), ("refresh", "offline")),
     ),
     "doctor": Command(
         "doctor.DoctorOptions",
@@ -100,6 +117,8 @@ COMMANDS: dict[str, Command] = {
             ExitStatus.INTERNAL: "with --strict, there are warnings; else a bug of clinecli, or "
             "local output failed",
         },
+        excludes=(("json", "markdown"), ("wait", "watch")),
+        needs={"count": ("watch",)},
     ),
     "mock": Command(
         "mock.MockOptions",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clinecli.errors import UsageError
-from clinecli.flags.table import options_class
+from clinecli.flags.table import COMMANDS, options_class
 from clinecli.options.flag import Flag, Kind
 
 # An empty one of these is an unset variable of a script: `--schema "$UNSET"` has to count.
@@ -17,7 +17,10 @@ _NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL, Kind.PROMPT_FILE}
 def options_of(
     name: str, own: Mapping[str, Flag], shared: Mapping[str, Flag], given: Mapping[str, Any]
 ) -> Any:
-    """The options of a command, from what was given for its flags, by field."""
+    """The options of a command, from what was given for its flags, by field.
+
+    Raises `UsageError` for a value that is wrong, and for flags that do not go together.
+    """
     kind = options_class(name)
     values = {field: convert(flag, given[field], name) for field, flag in own.items()}
     if shared:
@@ -25,7 +28,27 @@ def options_of(
         values["network"] = network(
             **{field: convert(flag, given[field], name) for field, flag in shared.items()}
         )
-    return kind(**values)
+    options = kind(**values)
+    _check(name, options)
+    return options
+
+
+def _check(command: str, options: Any) -> None:
+    rules = COMMANDS[command]
+    for pair in rules.excludes:
+        if all(getattr(options, field) for field in pair):
+            one, other = map(_long, pair)
+            raise UsageError(f"{one} and {other} exclude each other", hint="leave one of them out")
+    for field, others in rules.needs.items():
+        if getattr(options, field) and not any(getattr(options, other) for other in others):
+            raise UsageError(
+                f"{_long(field)} has no effect without {' or '.join(map(_long, others))}",
+                hint=f"add {_long(others[0])}, or leave {_long(field)} out",
+            )
+
+
+def _long(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 def convert(flag: Flag, given: Any, command: str) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from clinecli.errors import UsageError
 from clinecli.models.catalogue import Model, plain
 from clinecli.options.models import ModelsOptions
 from clinecli.text import columns_of, cut_to_columns, escape_json, sanitize, utf8
@@ -44,15 +43,6 @@ _SORT_KEYS: dict[str, Callable[[Model], Any]] = {
     "context": lambda model: model.context,
     "name": lambda model: model.name.casefold() or None,
 }
-
-_EXCLUSIVE = (("ids", "json"), ("refresh", "offline"))
-
-
-def check(options: ModelsOptions) -> None:
-    """Raises `UsageError` for options that exclude each other."""
-    for one, other in _EXCLUSIVE:
-        if getattr(options, one) and getattr(options, other):
-            raise UsageError(f"--{one} and --{other} exclude each other", hint="choose one of them")
 
 
 def select(models: Iterable[Model], options: ModelsOptions) -> list[Model]:

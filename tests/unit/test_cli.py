@@ -121,7 +121,8 @@ CASES: dict[str, Cases] = {
         **CHAT,
         ("-x",): {"extract": True},
         ("--extract",): {"extract": True},
-        ("--repair", "2"): {"repair": 2},
+        ("--schema", "s", "--repair", "2"): {"schema": "s", "repair": 2},
+        ("--repair", "0"): {"repair": 0},
     },
     "stream": CHAT,
     "batch": {
@@ -270,6 +271,46 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown-shell": (("completion", "tcsh"), "completion does not know 'tcsh'"),
     "unknown-order": (("models", "--sort", "size"), "--sort does not know 'size'"),
 }
+
+
+TOGETHER: dict[str, str] = {
+    "ask --extract --json": "--extract and --json exclude each other",
+    "ask --request r -P p": "--request and --prompt-file exclude each other",
+    "stream --request r -P p": "--request and --prompt-file exclude each other",
+    "ask --repair 2": "--repair has no effect without --schema or --prompt-file or --request",
+    "batch --lines --csv": "--lines and --csv exclude each other",
+    "batch --restart --keep-failed -o f": "--restart and --keep-failed exclude each other",
+    "batch --estimate --dry-run": "--estimate and --dry-run exclude each other",
+    "batch --template {{a}} -P p": "--template and --prompt-file exclude each other",
+    "models --ids --json": "--ids and --json exclude each other",
+    "models --refresh --offline": "--refresh and --offline exclude each other",
+    "doctor --json --markdown": "--json and --markdown exclude each other",
+    "doctor --wait 1 --watch 1": "--wait and --watch exclude each other",
+    "doctor --count 2": "--count has no effect without --watch",
+}
+
+
+# Letters that are written together are read by Typer, all else without it.
+@pytest.mark.parametrize("more", [[], ["-qv"]], ids=["plain", "typer"])
+@pytest.mark.parametrize("line", TOGETHER)
+def test_flags_that_do_not_go_together(line: str, more: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse([*line.split(), *more])
+    assert caught.value.message == TOGETHER[line]
+    assert "leave" in caught.value.hint
+
+
+def test_every_rule_about_flags_has_a_case() -> None:
+    rules = {
+        f"{name} {field}"
+        for name, command in COMMANDS.items()
+        for field in (*(one for one, _ in command.excludes), *command.needs)
+    }
+    cases = {
+        f"{line.split()[0]} {message.split()[0].removeprefix('--').replace('-', '_')}"
+        for line, message in TOGETHER.items()
+    }
+    assert rules == cases
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from clinecli.errors import UsageError
 from clinecli.models.catalogue import json_array
-from clinecli.models.listing import check, ids, lines, select, table, terminal_json
+from clinecli.models.listing import ids, lines, select, table, terminal_json
 from clinecli.options.models import ModelsOptions
 from tests.helpers.models import merged, model
 
@@ -62,19 +61,6 @@ SELECTIONS: dict[str, tuple[dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize(("flags", "expected"), SELECTIONS.values(), ids=SELECTIONS)
 def test_select(flags: dict[str, Any], expected: list[str]) -> None:
     assert [model.id for model in select(MODELS, ModelsOptions(**flags))] == expected
-
-
-MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "ids-and-json": ({"ids": True, "json": True}, "one of them"),
-    "refresh-and-offline": ({"refresh": True, "offline": True}, "one of them"),
-}
-
-
-@pytest.mark.parametrize(("flags", "hint"), MISTAKES.values(), ids=MISTAKES)
-def test_options_that_mean_nothing(flags: dict[str, Any], hint: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check(ModelsOptions(**flags))
-    assert hint in caught.value.hint
 
 
 # Layout
