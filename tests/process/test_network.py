@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import threading
@@ -65,7 +66,8 @@ def test_dns_that_stalls_ends_with_the_deadline(
         check=False,
     )
     assert (done.returncode, done.stdout) == (7, b"")
-    assert b"DNS did not answer for api.cline.bot:443 within 0.3 s" in done.stderr
+    # What is left of the whole call's time by then depends on the machine.
+    assert re.search(rb"DNS did not answer for api\.cline\.bot:443 within 0\.[1-3] s", done.stderr)
     no_traceback(done)
 
 
