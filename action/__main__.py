@@ -190,7 +190,9 @@ def _ask(call: Call) -> Outcome:
     outcome = outcome._replace(seconds=time.monotonic() - started)
     if outcome.error:
         outcome = outcome._replace(error=in_terms_of_inputs(outcome.error))
-    if outcome.status in DIAGNOSED and not call.is_local:
+    # The user's own limit is no trouble of the API.
+    is_limit = outcome.error.get("code") == "max_cost"
+    if outcome.status in DIAGNOSED and not call.is_local and not is_limit:
         finding = _diagnose(call)
         outcome = outcome._replace(error={**outcome.error, "doctor": finding})
     return outcome

@@ -149,6 +149,14 @@ SPELLINGS: dict[str, str] = {
     "URL-encoded, in lower case": quote(LONG, safe="").lower(),
     "HTML": html.escape(LONG),
     "JSON": json.dumps(LONG)[1:-1],
+    "JSON with slashes escaped": json.dumps(LONG)[1:-1].replace("/", r"\/"),
+    "JSON as .NET has it": LONG.replace("+", r"\u002B").replace("&", r"\u0026"),
+    "JSON in a string of JSON": json.dumps(json.dumps(LONG))[3:-3],
+    "JSON, every character escaped": "".join(f"\\u{ord(each):04x}" for each in LONG),
+    "URL-encoded twice": quote(quote(LONG, safe=""), safe=""),
+    "URL-encoded in part": LONG.replace("+", "%2B"),
+    "HTML by numbers": LONG.replace("<", "&#60;").replace("&<", "&#x26;<"),
+    "hexadecimal": LONG.encode().hex(),
     "base64": b64encode(LONG.encode()).decode(),
     "base64 without padding": b64encode(LONG.encode()).decode().rstrip("="),
     "base64 for URLs": urlsafe_b64encode(LONG.encode()).decode(),
@@ -223,6 +231,14 @@ ODD = "k3y/+<&>\"'%\\end"
 )
 def test_a_secret_of_special_characters(spelled: str) -> None:
     assert Redactor((Secret(ODD),))(f"<{spelled}>") == "<[key]>"
+
+
+def test_escapes_without_end_are_looked_through_once() -> None:
+    """Linear, whatever a server sends."""
+    redact = Redactor((Secret("+/+/+/+/+/"),))
+    for piece in ("\\", "%25", "&amp;", "&#0", "+", "+/"):
+        text = piece * 200_000
+        assert len(redact(text)) <= len(text)
 
 
 @given(st.binary(max_size=7), st.binary(max_size=7))
