@@ -150,6 +150,7 @@ _EXCLUDE = (
     ("restart", "keep_failed", "a new beginning keeps nothing"),
     ("estimate", "dry_run", "each prints something else"),
     ("template", "prompt_file", "both say what is asked"),
+    ("merge", "text", "results are merged, which are more than text"),
 )
 _NEED_OUTPUT = ("restart", "keep_failed")
 
