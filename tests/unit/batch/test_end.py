@@ -49,11 +49,15 @@ STOPS: dict[str, tuple[ClinecliError, Seen, bool]] = {
     "refused": (ConnectionFailed("no", code=Code.REFUSED), ANSWERS, False),
     "closed": (ConnectionFailed("no", code=Code.CLOSED, retry=Retry.TWICE), ANSWERS, False),
     "rate-limit": (TransientError("no", http_status=429), ANSWERS, False),
+    "a-shut-server": (TransientError("no", http_status=429), ANSWERS._replace(shut=600.0), True),
+    "shut-for-a-while": (
+        TransientError("no", http_status=429), ANSWERS._replace(shut=599.0), False
+    ),
     "a-short-wait": (TransientError("no", retry_after=599.0), ANSWERS, False),
     "a-long-wait": (TransientError("no", retry_after=600.0), ANSWERS, True),
     "rejected": (RejectedError("no", http_status=400), NOTHING, False),
     "incomplete": (IncompleteError("no"), NOTHING, False),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("error", "seen", "ends"), STOPS.values(), ids=STOPS)
