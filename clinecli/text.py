@@ -51,6 +51,11 @@ def _unseen() -> re.Pattern[str]:
     return re.compile(rf"[\s{listed}\u034f\u200c\u200d\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]*+")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with what it counts: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def is_visible(text: str) -> bool:
     """Whether any character of a text leaves a mark."""
     return _unseen().fullmatch(text) is None

@@ -2,7 +2,7 @@
 
 The output is the checkpoint. A line that ends in a line feed was written whole; what follows the
 last line feed is what a killed process or a full disk left of a line, and is cut off. After a power
-cut, blocks that had not reached the disk may read as zeros: such lines are lost as well.
+cut, blocks that had not reached the disk may read as zeros: a line with such a gap is lost as well.
 
 Rows that failed are asked again, unless they are to be kept: their lines go when a run begins.
 
@@ -18,10 +18,17 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import IO, NamedTuple
 
-from clinecli.batch.results import ANSWERED, DIGEST_BYTES, HEAD, Head, read_head, unescape
+from clinecli.batch.results import (
+    ANSWERED,
+    DIGEST_BYTES,
+    HEAD,
+    Head,
+    exit_status,
+    read_head,
+    unescape,
+)
 from clinecli.batch.table import Table
 from clinecli.errors import ExitStatus, UsageError
-from clinecli.jsontext import InvalidJson, loads
 
 _LINE_BYTES = 8
 # Key, credit and TLS say nothing of a row: it is always asked again.
@@ -66,7 +73,7 @@ class Checkpoint:
 
     def keep_failed(self, head: Head, line: bytes) -> bool:
         """Keep a failed row, unless its failure says nothing of it."""
-        status = _exit_status(line)
+        status = exit_status(line)
         if status in _OF_NO_ROW:
             return False
         self.keep(head.line, int.from_bytes(head.source), head.id)
@@ -136,7 +143,7 @@ def scan(
     for number, line in enumerate(file, 1):
         end = begin + len(line)
         head = match(line)
-        if head and line.endswith(ANSWERED):
+        if head and line.endswith(ANSWERED) and b"\0" not in line:
             kind, place, _, source, row_id = head.groups()
             if b"\\" in row_id:
                 row_id = unescape(row_id)
@@ -147,8 +154,9 @@ def scan(
         elif not line.endswith(b"\n") and _may_be_torn(line, is_first=number == 1):
             break
         else:
-            failed = read_head(line)
-            if failed is None and not _is_lost(line, is_first=number == 1):
+            is_lost = _is_lost(line, is_first=number == 1)
+            failed = None if is_lost else read_head(line)
+            if failed is None and not is_lost:
                 raise _foreign(name, number)
             stays = bool(failed and keep_failed and checkpoint.keep_failed(failed, line))
             if not stays:
@@ -173,9 +181,13 @@ def _may_be_torn(line: bytes, *, is_first: bool) -> bool:
 
 
 def _is_lost(line: bytes, *, is_first: bool) -> bool:
-    """Whether a line never reached the disk. A file that begins like this is not ours: binary
-    files do."""
-    return not line.strip(b"\0 \r\n") or (line.startswith(b"\0") and not is_first)
+    """Whether a line did not reach the disk as a whole: no line of ours has zeros. A file that
+    begins with zeros and goes on with something else is not ours: binary files do."""
+    if not line.strip(b"\0 \r\n"):
+        return True
+    reached, gap, _ = line.partition(b"\0")
+    is_ours = reached.startswith(_BEGIN[: len(reached)])
+    return bool(gap) and is_ours and not (is_first and not reached)
 
 
 def _foreign(name: str, number: int) -> UsageError:
@@ -183,15 +195,6 @@ def _foreign(name: str, number: int) -> UsageError:
         f"line {number} of {name} is no result of clinecli batch: nothing was sent",
         hint="give another --output, or --restart to begin anew (the file is kept aside)",
     )
-
-
-def _exit_status(line: bytes) -> int:
-    """The exit status of a failed row's line."""
-    try:
-        status = loads(line)["error"]["exit_status"]
-    except (InvalidJson, LookupError, TypeError):
-        return ExitStatus.INTERNAL
-    return status if isinstance(status, int) and status else ExitStatus.INTERNAL
 
 
 class Moved(NamedTuple):

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from clinecli.batch.copies import Copies
@@ -105,10 +106,15 @@ class Engine:
         self._jitter = jitter
         self._copies = copies
         self._judge = judge
-        # By the time when they are due; those of one time in the order of the second number.
+        # What is asked again: by the time when it is due (those of one time in the order of the
+        # second number), and what is due by how often it was asked.
         self._retries: list[tuple[float, int, Attempt]] = []
+        self._ready: dict[int, deque[Attempt]] = {}
+        self._again = 0
         self._order = 0
         self._held: Attempt | None = None
+        # When the server last accepted a request; before that, when the first one was sent.
+        self._accepted = math.inf
         self._models: set[str] = set()
         self.tally = tally
         self.in_flight = 0
@@ -122,13 +128,13 @@ class Engine:
         """Whether nothing is in the air, and nothing is to be sent any more."""
         if self.in_flight:
             return False
-        return self.stop is not None or not (self._retries or self._held or not self._feed.ended)
+        return self.stop is not None or not (self._again or self._held or not self._feed.ended)
 
     def next(self, now: float) -> Ticket | None:
         """What is to be sent now."""
         self.wait = math.inf if self.stop else self._throttle.wait(now, 0)
         if self.wait <= 0:
-            attempt = self._due(now) or self._pull()
+            attempt = self._chosen(now)
             if attempt:
                 return self._start(attempt, now)
             self.wait = self._retries[0][0] - now if self._retries else math.inf
@@ -144,7 +150,10 @@ class Engine:
         usage = usage_of(verdict.usage, self._prices.of(attempt.request.model))
         tokens = usage.prompt + usage.output if usage else None
         cost = charge(ticket.reserved, usage, error)
-        self._throttle.settle(now, ticket.permit, outcome_of(error, tokens))
+        outcome = outcome_of(error, tokens)
+        self._throttle.settle(now, ticket.permit, outcome)
+        if outcome.accepted:
+            self._accepted = now
         self._budget.settle(ticket.reserved, cost)
         self.tally.spend(usage, cost)
         self.in_flight -= 1
@@ -159,10 +168,26 @@ class Engine:
         if self.stop is None or stop.signal:
             self.stop = stop
 
-    def _due(self, now: float) -> Attempt | None:
-        if self._retries and self._retries[0][0] <= now:
-            return heapq.heappop(self._retries)[2]
-        return None
+    def _chosen(self, now: float) -> Attempt | None:
+        """What is sent next. A request after a hold is the likeliest to be accepted: it is one for
+        the row that was asked most often. While the server takes nothing, the row that was asked
+        least is sent, so that none uses up its attempts."""
+        while self._retries and self._retries[0][0] <= now:
+            attempt = heapq.heappop(self._retries)[2]
+            self._ready.setdefault(attempt.number, deque()).append(attempt)
+        if self._throttle.is_shut:
+            return self._pull() or self._due(min)
+        return self._due(max) or self._pull()
+
+    def _due(self, which: Callable[[Iterable[int]], int]) -> Attempt | None:
+        if not self._ready:
+            return None
+        number = which(self._ready)
+        attempt = self._ready[number].popleft()
+        if not self._ready[number]:
+            del self._ready[number]
+        self._again -= 1
+        return attempt
 
     def _pull(self) -> Attempt | None:
         if self._held:
@@ -183,7 +208,7 @@ class Engine:
         """Whether another row may be taken from the input."""
         return (
             self.stop is None
-            and len(self._retries) < _WAITING_PER_JOB * self._policy.jobs
+            and self._again < _WAITING_PER_JOB * self._policy.jobs
             and len(self.finished) < _WRITTEN_TOGETHER
             and not (self._copies and self._copies.is_full)
         )
@@ -204,7 +229,7 @@ class Engine:
         request = attempt.request
         self.wait = self._throttle.wait(now, request.tokens)
         if self.wait > 0:
-            self._put_back(attempt, now)
+            self._put_back(attempt)
             return None
         try:
             is_reserved = self._budget.reserve(request.cost)
@@ -213,8 +238,9 @@ class Engine:
             return None
         if not is_reserved:
             self.wait = math.inf
-            self._put_back(attempt, now)
+            self._put_back(attempt)
             return None
+        self._accepted = min(self._accepted, now)
         self.in_flight += 1
         self.tally.requests += 1
         self.tally.retried += attempt.number > 1
@@ -222,20 +248,26 @@ class Engine:
             self._models.add(request.model)
         return Ticket(attempt, self._throttle.take(now, request.tokens), request.cost, now)
 
-    def _put_back(self, attempt: Attempt, now: float) -> None:
+    def _put_back(self, attempt: Attempt) -> None:
         if attempt.number > 1:
-            self._later(now, attempt)
+            self._again += 1
+            self._ready.setdefault(attempt.number, deque()).appendleft(attempt)
         else:
             self._held = attempt
 
     def _later(self, due: float, attempt: Attempt) -> None:
+        self._again += 1
         self._order += 1
         heapq.heappush(self._retries, (due, self._order, attempt))
 
     def _failed(self, attempt: Attempt, verdict: Verdict, error: ClinecliError, now: float) -> None:
         policy = self._policy
         answers = self.tally.answered + self.tally.earlier > 0
-        seen = Seen(answers=answers, models=len(self._models) > 1)
+        seen = Seen(
+            answers=answers,
+            models=len(self._models) > 1,
+            shut=now - self._accepted if self._throttle.is_shut else 0.0,
+        )
         delay = next_delay(
             error,
             attempt=attempt.number,

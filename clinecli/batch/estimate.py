@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from clinecli.errors import UsageError
-from clinecli.models.catalogue import plain
 from clinecli.models.price import (
     Prices,
     least_tokens,
     output_bound,
     prompt_bound,
     upper_bound,
-    usd,
     usd_text,
 )
 
@@ -80,25 +78,6 @@ class Estimate(NamedTuple):
         if self.prompt.high is None or self.output.high is None:
             return low, None
         return low, max(by_requests, (self.prompt.high + self.output.high) / tpm / 60)
-
-
-def estimate_object(
-    estimate: Estimate, rpm: float | None = None, tpm: float | None = None
-) -> dict[str, Any]:
-    """The estimate for `--json`; costs are decimal strings, exact."""
-    hours = estimate.hours(rpm, tpm)
-    cost = estimate.cost
-    return {
-        "rows": estimate.rows,
-        "prompt_tokens": estimate.prompt._asdict(),
-        "completion_tokens": estimate.output._asdict(),
-        "cost_usd": {
-            "low": plain(usd(cost.low)),
-            "high": None if cost.high is None else plain(usd(cost.high)),
-        },
-        "hours": None if hours is None else {"low": hours[0], "high": hours[1]},
-        "unpriced": list(estimate.unpriced),
-    }
 
 
 def estimate_lines(

@@ -1,12 +1,13 @@
 """Requests one after the other: from a file, read as they are needed; from a pipe, by a thread.
 
-A file was surveyed before; what it has to be asked is known by number. A pipe is judged as its
-rows come.
+A file was surveyed before; what it has to be asked is known by number, and a file that is another
+by then is noticed. A pipe is judged as its rows come.
 """
 
 from __future__ import annotations
 
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from queue import Empty, Queue
 from typing import NamedTuple
@@ -17,15 +18,19 @@ from clinecli.batch.sieve import Sieve, Task
 from clinecli.batch.source import Input
 from clinecli.batch.tasks import Pricing, Request, request_of
 from clinecli.errors import UsageError
+from clinecli.text import counted
 
-_DONE, _TO_DO = 0, 1
+# The mark of a record that is not to be asked.
+_DONE = 0
+_MARKS = (1 << 16) - 1
 
 
 class Survey(NamedTuple):
-    """What a file has to be asked: how many rows of it, and which, a byte for each record."""
+    """What a file has to be asked: how many rows of it, and which, by a mark of two bytes for each
+    record. That of a row to be asked comes of its digest, so that it tells when the row changes."""
 
     rows: int
-    plan: bytearray
+    plan: array[int]
 
 
 def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Survey:
@@ -33,20 +38,25 @@ def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Surve
 
     Raises `ClinecliError` for what is wrong with it.
     """
-    plan = bytearray()
+    plan = array("H")
     rows = 0
     for _, task in sieve.tasks(source):
         if task:
             each(task)
             rows += 1
-        plan.append(_TO_DO if task else _DONE)
+        plan.append(_mark(task.source) if task else _DONE)
     return Survey(rows, plan)
+
+
+def _mark(digest: bytes) -> int:
+    """What a row to be asked is recognised by."""
+    return 1 + int.from_bytes(digest) % _MARKS
 
 
 class FileFeed:
     """The rows of a file that its survey has found."""
 
-    def __init__(self, source: Input, plan: bytearray, pricing: Pricing) -> None:
+    def __init__(self, source: Input, plan: array[int], pricing: Pricing) -> None:
         self._requests = self._read(source, plan, pricing)
         self.ended = False
 
@@ -56,17 +66,33 @@ class FileFeed:
         self.ended = request is None
         return request
 
-    def _read(self, source: Input, plan: bytearray, pricing: Pricing) -> Iterator[Request]:
+    def _read(self, source: Input, plan: array[int], pricing: Pricing) -> Iterator[Request]:
         digest_of = source_digest(source.settings)
+        met = 0
         for record in source:
             # A file that grows meanwhile is read as far as it was surveyed.
-            if record.number >= len(plan):
+            if met >= len(plan):
                 return
-            if plan[record.number] == _TO_DO:
-                row = source.row(record)
-                data = row.data if isinstance(row, Row) else record.raw
-                digest = digest_of(record.raw)
-                yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
+            met += 1
+            if plan[record.number] == _DONE:
+                continue
+            digest = digest_of(record.raw)
+            if plan[record.number] != _mark(digest):
+                raise _changed(source.name, f"line {record.line} is another one")
+            row = source.row(record)
+            data = row.data if isinstance(row, Row) else record.raw
+            yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
+        if met < len(plan):
+            gone = len(plan) - met
+            are = "is" if gone == 1 else "are"
+            raise _changed(source.name, f"{counted(gone, 'row')} of it {are} not there any more")
+
+
+def _changed(name: str, how: str) -> UsageError:
+    return UsageError(
+        f"{name} was changed while it was asked: {how}",
+        hint="give the batch a file of its own, that nothing else writes",
+    )
 
 
 class PipeFeed:
@@ -119,10 +145,6 @@ class PipeFeed:
             for _, task in self._sieve.tasks(source):
                 if task:
                     self._put(request_of(task, self._pricing))
-        except OSError as error:
-            end = UsageError(
-                f"cannot read the input: {error.strerror}", hint="check where it comes from"
-            )
         except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
             end = error
         self._put(end)

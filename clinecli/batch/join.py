@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from clinecli.batch.merge import read_shards, write_shards
 from clinecli.batch.plan import Plan
 from clinecli.batch.prepare import Source, open_source
 from clinecli.batch.summary import End
-from clinecli.batch.tally import Tally
 from clinecli.errors import UsageError
 from clinecli.streams.output import FileSink
 from clinecli.streams.stdout import open_sink
@@ -29,7 +27,7 @@ def join(plan: Plan, words: list[str]) -> End:
         )
     shards = read_shards(lambda: _ids(plan, source), source.name, words[1:])
     sink = open_sink(plan.options.output)
-    errors = FileSink(plan.options.errors) if plan.options.errors else None
+    errors = FileSink(plan.options.errors, flag="--errors") if plan.options.errors else None
     try:
         write_shards(shards, sink, errors)
         sink.commit()
@@ -39,11 +37,7 @@ def join(plan: Plan, words: list[str]) -> End:
         sink.discard()
         if errors:
             errors.discard()
-    found = shards.tally
-    tally = Tally(found.answered, Counter(found.failed))
-    tally.prompt_tokens, tally.completion_tokens = found.prompt_tokens, found.completion_tokens
-    tally.cost = found.cost
-    return End(tally, None, tally.done, 0.0, resumes=True)
+    return End(shards.tally, None, shards.tally.done, 0.0, resumes=True)
 
 
 def _ids(plan: Plan, source: Source) -> Iterator[str]:

@@ -10,8 +10,9 @@ between a row and its request, and all must hold:
    - an accepted request that was sent since the last cut grows it,
      `window = min(jobs, window + 1 / window)`: one worker more for each window of answers.
 2. Hold. Nothing is sent until the latest moment that a server asked for (Retry-After, or a wait
-   told in prose). One worker cannot be halved: the k-th 429 in a row at a window of one that names
-   no wait holds everything for `min(60, 2 ** (k - 1))` seconds.
+   told in prose). A cut that is told no wait holds everything for half a second, so that what
+   counts the requests of a second has room again. One worker cannot be halved: the k-th 429 in a
+   row at a window of one that names no wait holds for `min(60, 2 ** (k - 1))` seconds.
 3. Requests a minute. They are spaced evenly, `60 / (rpm - burst + 1)` seconds, where up to `burst`
    (a tenth of a second's worth, at least one) may follow at once: in any 60 seconds at most `rpm`.
 4. Tokens a minute. What the requests of the last 60 seconds use is at most `tpm`: by estimate when
@@ -26,6 +27,7 @@ from typing import NamedTuple
 
 MINUTE = 60.0
 LONGEST_PAUSE = 60.0
+_SHORT_PAUSE = 0.5
 _SLOTS_A_SECOND = 10
 
 
@@ -137,7 +139,7 @@ class Throttle:
         self._in_flight = 0
         self._epoch = 0
         self._held_until = -math.inf
-        self._pauses = 0
+        self._refusals = 0
         self._pace = Pace(rpm) if rpm else None
         self._tokens = TokenWindow(tpm) if tpm else None
 
@@ -171,19 +173,27 @@ class Throttle:
             if outcome.limited:
                 wait = self._slow_down(wait)
             elif outcome.accepted:
-                self._pauses = 0
+                self._refusals = 0
                 self._window = min(self._jobs, self._window + 1 / self._window)
         if wait is not None:
             self._held_until = max(self._held_until, now + wait)
 
-    def _slow_down(self, wait: float | None) -> float | None:
+    def _slow_down(self, wait: float | None) -> float:
         """Halve the window; gives how long to hold, which grows where nothing can be halved."""
         self._epoch += 1
-        if wait is None and self._window <= 1:
-            wait = min(LONGEST_PAUSE, 2.0 ** min(self._pauses, 6))
-            self._pauses += 1
+        if wait is None:
+            wait = _SHORT_PAUSE
+            if self._window <= 1:
+                wait = min(LONGEST_PAUSE, 2.0 ** min(self._refusals, 6))
+                self._refusals += 1
         self._window = max(1.0, self._window / 2)
         return wait
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether the server takes nothing, and does not say until when: one worker alone was told
+        to slow down, and since then nothing was accepted."""
+        return self._refusals > 0
 
     def snapshot(self, now: float) -> Snapshot:
         """The state, for people."""

@@ -13,16 +13,17 @@ from __future__ import annotations
 import fcntl
 import stat
 from array import array
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from clinecli.batch.results import read_head
+from clinecli.batch.results import body_of, exit_status, read_head
 from clinecli.batch.table import Table
-from clinecli.errors import ClinecliError, ExitStatus, IncompleteError, UsageError
-from clinecli.jsontext import InvalidJson, loads
+from clinecli.batch.tally import Tally
+from clinecli.errors import ClinecliError, IncompleteError, UsageError
 from clinecli.models.price import usage_of
+from clinecli.text import counted
 
 _NUMBER_BYTES = 5
 # A place is the number of its output, from 1, and the offset there; 0 is none.
@@ -31,7 +32,6 @@ _MOST_OUTPUTS = 1 << 15
 _MOST_OPEN = 256
 _NAMED = 5
 _BLOCK = 1 << 20
-_STATUSES: dict[object, ExitStatus] = {int(status): status for status in ExitStatus}
 _HINT = "give the outputs of all shards, each once, and the input that they were made from"
 
 
@@ -43,21 +43,8 @@ class Sink(Protocol):
         ...
 
 
-class Tally(NamedTuple):
-    """What the lines of all outputs say: rows, tokens, and cost in pico-dollars.
-
-    Rows that have the reply of another (--dedupe) cost nothing.
-    """
-
-    answered: int
-    failed: Counter[ExitStatus]
-    prompt_tokens: int
-    completion_tokens: int
-    cost: int
-
-
 class Shards(NamedTuple):
-    """Outputs that hold each row of an input once, and where."""
+    """Outputs that hold each row of an input once, where, and what their lines say."""
 
     paths: Sequence[str]
     places: array[int]
@@ -83,7 +70,7 @@ def read_shards(ids: Callable[[], Iterable[str]], name: str, paths: Sequence[str
         reader.faults["in none of the outputs"] = _Named(missing, _first(absent))
     if error := _error(reader.faults, len(places), name):
         raise error
-    return Shards(paths, places, reader.tally())
+    return Shards(paths, places, reader.tally)
 
 
 def write_shards(shards: Shards, output: Sink, errors: Sink | None = None) -> None:
@@ -181,9 +168,7 @@ class _Reader:
     def __init__(self, numbers: Table, places: array[int]) -> None:
         self._numbers = numbers
         self._places = places
-        self._answered = 0
-        self._failed: Counter[ExitStatus] = Counter()
-        self._prompt = self._completion = self._cost = 0
+        self.tally = Tally()
         self.faults: dict[str, _Named] = {}
 
     def read(self, number: int, path: str) -> None:
@@ -219,33 +204,13 @@ class _Reader:
         self.faults[fault] = named.plus(row_id.decode("utf-8", "replace"))
 
     def _count(self, line: bytes, *, answered: bool, copied: bool) -> None:
-        try:
-            parsed = loads(line)
-        except InvalidJson:
-            parsed = {}
         if answered:
-            self._answered += 1
+            self.tally.earlier += 1
         else:
-            self._failed[_status(parsed.get("error"))] += 1
-        usage = None if copied else usage_of(_usage(parsed.get("response")), None)
-        if usage:
-            self._prompt += usage.prompt
-            self._completion += usage.output
-            self._cost += usage.cost or 0
-
-    def tally(self) -> Tally:
-        """What was added up."""
-        return Tally(self._answered, self._failed, self._prompt, self._completion, self._cost)
-
-
-def _status(error: object) -> ExitStatus:
-    number = error.get("exit_status") if isinstance(error, dict) else None
-    return _STATUSES.get(number if type(number) is int else None, ExitStatus.INTERNAL)
-
-
-def _usage(response: object) -> object:
-    body = response.get("body") if isinstance(response, dict) else None
-    return body.get("usage") if isinstance(body, dict) else None
+            self.tally.failed[exit_status(line)] += 1
+        # A row that has the reply of another (--dedupe) costs nothing.
+        usage = None if copied else usage_of(body_of(line).get("usage"), None)
+        self.tally.spend(usage, (usage.cost or 0) if usage else 0)
 
 
 def _error(faults: dict[str, _Named], rows: int, name: str) -> ClinecliError | None:
@@ -256,13 +221,14 @@ def _error(faults: dict[str, _Named], rows: int, name: str) -> ClinecliError | N
     for fault, (count, names) in faults.items():
         more = ", …" if count > len(names) else ""
         told.append(
-            f"{count} {'row is' if count == 1 else 'rows are'} {fault} ({', '.join(names)}{more})"
+            f"{counted(count, 'row')} {'is' if count == 1 else 'are'} {fault} "
+            f"({', '.join(names)}{more})"
         )
     # Rows that are missing alone can still come.
     is_incomplete = list(faults) == ["in none of the outputs"]
     kind = IncompleteError if is_incomplete else UsageError
     hint = "run the shards that have them again, then merge" if is_incomplete else _HINT
-    return kind(f"of the {rows} rows of {name}: {'; '.join(told)}", hint=hint)
+    return kind(f"of the {counted(rows, 'row')} of {name}: {'; '.join(told)}", hint=hint)
 
 
 def _open(path: str) -> IO[bytes]:
@@ -287,8 +253,3 @@ def _check_finished(file: IO[bytes], path: str) -> None:
     except OSError:
         # A file system without locks.
         pass
-
-
-def merged_status(tally: Tally) -> ExitStatus:
-    """0 when every row is answered, else the most frequent kind of failure, on a tie the lower."""
-    return min(tally.failed, key=lambda kind: (-tally.failed[kind], kind), default=ExitStatus.OK)

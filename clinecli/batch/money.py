@@ -64,11 +64,6 @@ class Budget:
         """What all settled requests did cost."""
         return self._spent
 
-    @property
-    def overrun(self) -> int:
-        """How much more was charged than the cap allowed, against the price list."""
-        return 0 if self._cap is None else max(0, self._spent - self._cap)
-
     def reserve(self, amount: int) -> bool:
         """Reserve the worst case of a request; False when that has to wait for one in flight.
 

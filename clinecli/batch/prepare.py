@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from itertools import combinations, product
 from typing import IO, NamedTuple
 
 from clinecli.batch.checkpoint import (
@@ -20,6 +21,7 @@ from clinecli.batch.checkpoint import (
 )
 from clinecli.batch.copies import Copies
 from clinecli.batch.plan import Plan
+from clinecli.batch.results import body_of
 from clinecli.batch.rows import Row
 from clinecli.batch.sieve import Names, Sieve
 from clinecli.batch.source import Input
@@ -32,10 +34,10 @@ from clinecli.batch.store import (
 )
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
-from clinecli.jsontext import loads
 from clinecli.models.price import Prices, usage_of
 from clinecli.options.batch import BatchOptions
 from clinecli.streams.descriptors import STDIN, is_terminal
+from clinecli.streams.output import is_same_file
 
 _BLOCK = 1 << 20
 
@@ -99,14 +101,29 @@ def writes_text(options: BatchOptions) -> bool:
 
 def output_paths(options: BatchOptions) -> list[tuple[str, str]]:
     """The files that results go to while the batch runs, that of --output first, each with its
-    flag. Raises `UsageError`."""
+    flag."""
     if writes_text(options):
         return [(f"{options.output}.part", "--output")]
     named = ((options.output, "--output"), (options.errors, "--errors"))
-    paths = [(str(path), flag) for path, flag in named if path not in {None, "-"}]
-    if len({os.path.realpath(path) for path, _ in paths}) < len(paths):
-        raise UsageError("--output and --errors are one file", hint="give them two names")
-    return paths
+    return [(str(path), flag) for path, flag in named if path not in {None, "-"}]
+
+
+def check_places(options: BatchOptions) -> None:
+    """Raise `UsageError` for a file that would be written twice, or is also to be read."""
+    named = {"--output": options.output, "--errors": options.errors, "--summary": options.summary}
+    if writes_text(options):
+        named["--text"] = f"{options.output}.part"
+    written = [
+        (flag, str(path))
+        for flag, path in named.items()
+        if path not in {None, "-"} and is_regular(str(path))
+    ]
+    for (one, path), (other, same) in combinations(written, 2):
+        if is_same_file(path, same):
+            raise UsageError(f"{one} and {other} are one file: {path}", hint="give them two names")
+    for name, (flag, path) in product(options.words or [], written):
+        if is_same_file(name, path):
+            raise UsageError(f"{flag} would replace {name}, which is read", hint="name another")
 
 
 def open_outputs(options: BatchOptions, note: Callable[[str], None]) -> tuple[ResultFile, ...]:
@@ -127,16 +144,18 @@ def open_outputs(options: BatchOptions, note: Callable[[str], None]) -> tuple[Re
 
 
 def _make_way(options: BatchOptions, note: Callable[[str], None]) -> None:
-    """Raise `UsageError` for a finished file of --text, which nothing can continue."""
+    """Move a file of --text aside for --restart. Raises `UsageError` for one that is finished,
+    which nothing can continue."""
     path = str(options.output)
-    if not has_content(path) or has_content(f"{path}.part"):
+    if not has_content(path):
         return
-    if not options.restart:
+    if options.restart:
+        note(f"the earlier {path} is kept as {set_aside(path)}")
+    elif not has_content(f"{path}.part"):
         raise UsageError(
             f"{path} is there already, and --text has no ids by which it could be continued",
             hint="give another --output, or --restart to begin anew (the file is kept aside)",
         )
-    note(f"the earlier {path} is kept as {set_aside(path)}")
 
 
 def stored(plan: Plan, files: tuple[StoredFile, ...]) -> Stored:
@@ -185,11 +204,7 @@ def _each(plan: Plan, name: str, spent: list[int]) -> Callable[[Found], None] | 
 
 def _cost(line: bytes, prices: Prices) -> int:
     """What the response of a line did cost, as far as it says."""
-    parsed = loads(line)
-    response = parsed.get("response") if isinstance(parsed, dict) else None
-    body = response.get("body") if isinstance(response, dict) else None
-    if not isinstance(body, dict):
-        return 0
+    body = body_of(line)
     usage = usage_of(body.get("usage"), prices.of(body.get("model")))
     return (usage.cost or 0) if usage else 0
 

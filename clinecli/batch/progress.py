@@ -6,6 +6,7 @@ from clinecli.batch.limits import Throttle
 from clinecli.batch.tally import Tally, kinds
 from clinecli.models.price import usd_text
 from clinecli.streams.console import Console
+from clinecli.text import counted
 
 FIRST_SECONDS = 1.0
 DRAW_SECONDS = 0.2
@@ -33,7 +34,7 @@ class Rate:
 def progress_line(tally: Tally, rows: int | None, rate: float, hold: float = 0.0) -> str:
     """How far it is. `rows` is None where that is not known; `hold` seconds nothing is sent."""
     done = tally.done
-    parts = [f"{done:,} of {rows:,} rows" if rows is not None else f"{done:,} rows"]
+    parts = [counted(done, "row") if rows is None else f"{done:,} of {counted(rows, 'row')}"]
     parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
     parts += failures(tally)
     if tokens := tally.prompt_tokens + tally.completion_tokens:

@@ -16,15 +16,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from clinecli.errors import ClinecliError
+from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.jsontext import InvalidJson, compact, dumps, loads
 from clinecli.text import clean
 
 DIGEST_BYTES = 8
 # What is kept of a body that is no JSON, such as a page of HTML.
 _MAX_TEXT = 16 * 1024
+_FAILURES: dict[object, ExitStatus] = {int(status): status for status in ExitStatus if status}
 ANSWERED = b',"error":null}\n'
 HEAD = re.compile(
     rb'\{"id":"batch_(req|copy)_([0-9]{1,15})_([0-9a-f]{16})([0-9a-f]{16})",'
@@ -128,6 +129,28 @@ def read_head(line: bytes) -> Head | None:
         line.endswith(ANSWERED),
         kind == b"copy",
     )
+
+
+def exit_status(line: bytes) -> ExitStatus:
+    """The exit status of a failed row's line."""
+    error = _parsed(line).get("error")
+    number = error.get("exit_status") if isinstance(error, dict) else None
+    return _FAILURES.get(number if type(number) is int else None, ExitStatus.INTERNAL)
+
+
+def body_of(line: bytes) -> dict[str, Any]:
+    """The body that a line has of the server, empty where that is no object."""
+    response = _parsed(line).get("response")
+    body = response.get("body") if isinstance(response, dict) else None
+    return body if isinstance(body, dict) else {}
+
+
+def _parsed(line: bytes) -> dict[str, Any]:
+    try:
+        parsed = loads(line)
+    except InvalidJson:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def unescape(name: bytes) -> bytes:

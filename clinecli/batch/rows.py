@@ -24,7 +24,7 @@ from clinecli.batch.template import RowTemplate
 from clinecli.chat.parameters import with_cap_for
 from clinecli.chat.request import TOKEN_CAPS, ChatRequest
 from clinecli.errors import ClinecliError, EmptyMessageError, UsageError
-from clinecli.jsontext import dumps
+from clinecli.jsontext import Number, dumps
 
 _ENDPOINT = "/chat/completions"
 _BODY_KEYS = {"custom_id", "id", "method", "url", "body"}
@@ -130,8 +130,12 @@ def _id(row: Mapping[str, Any]) -> str | None:
     value = row.get("custom_id")
     if value is None:
         value = row.get("id")
-    if value is None or type(value) is int:
-        return None if value is None else str(value)
+    if value is None:
+        return None
+    if isinstance(value, Number) and value.spelling.removeprefix("-").isdigit():
+        return value.spelling
+    if type(value) is int:
+        return str(value)
     if not isinstance(value, str) or not value:
         raise RowFault("its id is neither text nor a whole number", 'e.g. "id": "row-1"')
     if not value.isascii():

@@ -20,6 +20,7 @@ from clinecli.batch.stops import Stop
 from clinecli.batch.store import SYNC_SECONDS, ResultFile
 from clinecli.batch.wire import Wire
 from clinecli.streams.signals import end_by
+from clinecli.text import counted
 from clinecli.transport.client import Call
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -69,8 +70,11 @@ def run(rim: Rim, clock: Callable[[], float] = time.monotonic) -> None:
 
 
 def _interrupted(in_flight: int, grace: float) -> str:
-    requests = "1 request has" if in_flight == 1 else f"{in_flight} requests have"
-    return f"interrupted: {requests} {grace:g} s to end; once more ends at once"
+    has = "has" if in_flight == 1 else "have"
+    return (
+        f"interrupted: {counted(in_flight, 'request')} {has} {grace:g} s to end; "
+        "once more ends at once"
+    )
 
 
 def _write(rim: Rim) -> None:

@@ -17,6 +17,7 @@ from clinecli.batch.outputs import InOrder, Results
 from clinecli.batch.plan import Plan
 from clinecli.batch.prepare import Stored
 from clinecli.batch.progress import Progress
+from clinecli.batch.room import room_for
 from clinecli.batch.run import Rim, run
 from clinecli.batch.store import ResultFile
 from clinecli.batch.summary import End
@@ -60,7 +61,8 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
     redact = session.transport.redactor(session.key, *_secrets(session))
     wire = Wire(session.transport, redact, session.early)
     tally = Tally(checkpoint.answered, checkpoint.failed)
-    throttle = Throttle(plan.options.jobs, plan.rpm, plan.tpm)
+    jobs = _jobs(session)
+    throttle = Throttle(jobs, plan.rpm, plan.tpm)
     feed = feed_of(wire.wake)
     in_order = _in_order(session, feed)
     engine = _engine(session, in_order or feed, throttle, tally)
@@ -83,11 +85,24 @@ def ask_all(session: Session, feed_of: Callable[[Callable[[], None]], Feed]) -> 
         raise
     finally:
         session.console.status("")
+        wire.close()
     if in_order:
         in_order.close()
     _sync(files)
     seconds = time.monotonic() - started
     return End(tally, engine.stop, session.rows, seconds, resumes=_is_file(session))
+
+
+def _jobs(session: Session) -> int:
+    """How many requests may be in the air."""
+    wanted = session.plan.options.jobs
+    jobs = room_for(wanted)
+    if jobs < wanted:
+        session.console.note(
+            f"--jobs {wanted}: this system allows too few open files, {jobs} at most are in the "
+            "air; raise it with ulimit -n"
+        )
+    return jobs
 
 
 def _engine(session: Session, feed: Feed, throttle: Throttle, tally: Tally) -> Engine:

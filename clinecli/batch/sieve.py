@@ -15,6 +15,7 @@ from clinecli.batch.rows import BadRow, Row
 from clinecli.batch.source import Input, Record
 from clinecli.batch.table import Table
 from clinecli.errors import UsageError
+from clinecli.text import counted
 
 
 class Task(NamedTuple):
@@ -101,7 +102,9 @@ class Sieve:
     def _end(self) -> None:
         others = len(self._checkpoint) - self._checkpoint.claimed
         if others:
-            raise self._other_input(f"it has {others} rows that {self._names.input} does not have")
+            raise self._other_input(
+                f"it has {counted(others, 'row')} that {self._names.input} does not have"
+            )
 
     def _is_answered(self, row: Row | BadRow, row_id: bytes, asked: bytes) -> bool:
         """Whether a row has a result at another line. Raises `UsageError` for another question."""

@@ -52,14 +52,14 @@ class Input:
     """One pass over an input; `name` is what messages call it, `settings` (16 bytes) stand for
     the flags.
 
-    Raises `UsageError` for a CSV header that is at fault.
+    Raises `UsageError` for a CSV header that is at fault, and where it cannot be read.
     """
 
     def __init__(
         self, file: IO[bytes], name: str, form: Form, defaults: Defaults, settings: bytes
     ) -> None:
         self._file = file
-        self._name = name
+        self.name = name
         self._form = form
         self._defaults = defaults
         self._lines = self._read_lines()
@@ -88,7 +88,7 @@ class Input:
 
     def row(self, record: Record) -> Row | BadRow:
         """Parse a record."""
-        place = Place(self._name, record.number, record.line)
+        place = Place(self.name, record.number, record.line)
         raw = record.raw
         try:
             if len(raw) > MAX_ROW_BYTES:
@@ -105,14 +105,19 @@ class Input:
 
     def _read_lines(self) -> Iterator[tuple[int, bytes]]:
         """Lines with their numbers and line feeds. Of one that is too long, the limit and a
-        byte."""
+        byte. Raises `UsageError` where the input cannot be read on."""
         read = partial(self._file.readline, MAX_ROW_BYTES + 1)
-        for line, raw in enumerate(iter(read, b""), 1):
-            yield line, raw if line > 1 else raw.removeprefix(BOM)
-            if len(raw) > MAX_ROW_BYTES:
-                rest = raw
-                while rest and not rest.endswith(b"\n"):
-                    rest = read()
+        try:
+            for line, raw in enumerate(iter(read, b""), 1):
+                yield line, raw if line > 1 else raw.removeprefix(BOM)
+                if len(raw) > MAX_ROW_BYTES:
+                    rest = raw
+                    while rest and not rest.endswith(b"\n"):
+                        rest = read()
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {self.name}: {error.strerror}", hint="check where it comes from"
+            ) from None
 
     def _csv_records(self) -> Iterator[tuple[int, bytes]]:
         """Records, each with all its lines: a quoted cell may have line feeds."""
@@ -142,12 +147,12 @@ class Input:
             try:
                 columns = [cell.strip() for cell in _record(decoded(raw))]
             except RowFault as fault:
-                raise UsageError(f"{self._name}, line {line}: {fault}", hint=fault.hint) from None
+                raise UsageError(f"{self.name}, line {line}: {fault}", hint=fault.hint) from None
             named = [column for column in columns if column]
             if len(set(named)) < len(named):
                 twice = next(column for column in named if named.count(column) > 1)
                 raise UsageError(
-                    f"{self._name}, line {line}: there are two columns '{twice}'",
+                    f"{self.name}, line {line}: there are two columns '{twice}'",
                     hint="rename one of them: the first line of --csv has the columns' names",
                 )
             return columns

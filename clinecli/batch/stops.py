@@ -27,11 +27,12 @@ class Stop(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What has been seen so far: whether any row was answered, and whether rows ask more than
-    one model."""
+    """What has been seen so far: whether any row was answered, whether rows ask more than one
+    model, and for how many seconds the server has taken nothing, being asked too much."""
 
     answers: bool
     models: bool
+    shut: float = 0.0
 
 
 def stops_all(error: ClinecliError, seen: Seen, timeout: float) -> bool:
@@ -43,6 +44,7 @@ def stops_all(error: ClinecliError, seen: Seen, timeout: float) -> bool:
     | no access (403) | unless some row was answered, or rows ask several models |
     | unknown host, a proxy's refusal | always; other connections may be had later |
     | a wait (Retry-After or prose) | that is not shorter than what a row may take (--timeout) |
+    | a rate limit | when nothing was accepted for as long |
     """
     if isinstance(error, AuthError):
         return error.http_status != 403 or not (seen.answers or seen.models)
@@ -50,7 +52,8 @@ def stops_all(error: ClinecliError, seen: Seen, timeout: float) -> bool:
         return True
     if isinstance(error, ConnectionFailed):
         return not error.retryable
-    return isinstance(error, TransientError) and (error.retry_after or 0.0) >= timeout
+    longest = max(error.retry_after or 0.0, seen.shut)
+    return isinstance(error, TransientError) and longest >= timeout
 
 
 class Tolerance(NamedTuple):

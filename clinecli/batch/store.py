@@ -75,6 +75,8 @@ class ResultFile(StoredFile):
         self._syncing: threading.Thread | None = None
         self._sync_failed: OSError | None = None
         self._is_dirty = False
+        # The name of a new file has to reach the disk, too.
+        self._is_new = self.is_regular and not self.size
 
     def _open(self) -> int:
         while True:
@@ -110,7 +112,7 @@ class ResultFile(StoredFile):
         except OSError as error:
             self._fail(error)
         os.close(old)
-        self.size = 0
+        self.size, self._is_new = 0, True
         return aside
 
     def keep(self, extent: Extent) -> None:
@@ -216,6 +218,9 @@ class ResultFile(StoredFile):
     def _sync(self) -> None:
         try:
             getattr(os, "fdatasync", os.fsync)(self._fd)
+            if self._is_new:
+                self._is_new = False
+                _sync_directory(os.path.split(self._path)[0])
         except OSError as error:
             self._sync_failed = error
 

@@ -10,6 +10,7 @@ from clinecli.batch.tally import Tally, batch_error, kinds
 from clinecli.errors import ClinecliError, CreditError, TransientError
 from clinecli.models.catalogue import plain
 from clinecli.models.price import usd, usd_text
+from clinecli.text import counted
 
 
 class End(NamedTuple):
@@ -32,8 +33,7 @@ def summary_line(end: End) -> str:
     """The end of a batch for people, on one line."""
     tally = end.tally
     answered = tally.answered + tally.earlier
-    rows = tally.done + end.left
-    parts = [f"{answered:,} of {rows:,} rows answered"]
+    parts = [f"{answered:,} of {counted(tally.done + end.left, 'row')} answered"]
     if tally.earlier:
         parts[0] += f" ({tally.earlier:,} of them before)"
     parts += failures(tally)
@@ -46,7 +46,7 @@ def summary_line(end: End) -> str:
     if tally.cost:
         parts.append(usd_text(tally.cost))
     retried = f" ({tally.retried:,} of them again)" if tally.retried else ""
-    requests = f"{tally.requests:,} request{'s' if tally.requests != 1 else ''}{retried}"
+    requests = f"{counted(tally.requests, 'request')}{retried}"
     return ", ".join([*parts, requests, duration(end.seconds)])
 
 
@@ -79,9 +79,10 @@ def summary_object(end: End, status: int) -> dict[str, Any]:
 def end_error(end: End) -> ClinecliError | None:
     """Why a batch did not answer every row; None when it did."""
     tally, stop = end.tally, end.stop
-    so_far = f"{tally.answered + tally.earlier:,} rows are answered"
+    answered = tally.answered + tally.earlier
+    so_far = f"{counted(answered, 'row')} {'is' if answered == 1 else 'are'} answered"
     if end.left:
-        so_far += f", {end.left:,} have no result"
+        so_far += f", {end.left:,} {'has' if end.left == 1 else 'have'} no result"
     continues = (
         "the same command continues"
         if end.resumes
@@ -91,13 +92,14 @@ def end_error(end: End) -> ClinecliError | None:
         return _stopped(stop.error, so_far, continues)
     if not tally.failures:
         return None
-    rows = f"{tally.failures:,} of {tally.done + end.left:,} rows failed"
+    rows = f"{tally.failures:,} of {counted(tally.done + end.left, 'row')} failed"
     named = ", ".join(f"{kind.name} {kind.rows:,}" for kind in kinds(tally.failed))
     if stop and stop.signal is None:
         return batch_error(
             tally.failed, f"too many rows failed (--max-failures): {named}; {so_far}", continues
         )
-    again = "the same command asks them again" if end.resumes else "their lines say why"
+    them, lines = ("it", "its line says") if tally.failures == 1 else ("them", "their lines say")
+    again = f"the same command asks {them} again" if end.resumes else f"{lines} why"
     return batch_error(tally.failed, f"{rows}: {named}", again)
 
 

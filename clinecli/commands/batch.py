@@ -14,7 +14,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from clinecli.batch.plan import Plan, plan, request_options
-from clinecli.batch.prepare import Source, Stored, open_outputs, open_source, sieve_of, stored
+from clinecli.batch.prepare import (
+    Source,
+    Stored,
+    check_places,
+    open_outputs,
+    open_source,
+    sieve_of,
+    stored,
+)
 from clinecli.batch.store import ResultFile
 from clinecli.commands._inputs import gather
 from clinecli.config.keys import find_key
@@ -57,12 +65,13 @@ def run(options: BatchOptions) -> int:
     """Ask every row; 0 means that each has a complete answer. Raises `ClinecliError`."""
     network = options.network
     console = Console(quiet=network.quiet, verbose=network.verbose)
+    check_places(options)
     planned = plan(options, gather(request_options(options), Reader(), console), os.environ)
     if planned.shard:
         console.note(f"shard {planned.shard}, by {planned.shard.source}")
     if options.estimate or options.dry_run:
         return _preview(planned)
-    summary = FileSink(options.summary) if options.summary else None
+    summary = FileSink(options.summary, flag="--summary") if options.summary else None
     files: tuple[ResultFile, ...] = ()
     kept: Stored | None = None
     try:

@@ -77,6 +77,7 @@ COMMANDS: dict[str, Command] = {
             ("restart", "keep_failed"),
             ("estimate", "dry_run"),
             ("template", "prompt_file"),
+            ("merge", "text"),
         ),
     ),
     "models": Command(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import resource
 import signal
 import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.batch import (
     WAYS,
@@ -18,7 +24,7 @@ from tests.helpers.batch import (
     read_lines,
     write_rows,
 )
-from tests.helpers.process import CLI, PATIENCE, failure, no_traceback, run, started
+from tests.helpers.process import CLI, PATIENCE, altered_cli, failure, no_traceback, run, started
 
 ROWS, KILLS, JOBS = 3000, 10, 16
 # Faults that are worth another try.
@@ -131,6 +137,71 @@ def test_zeros_of_a_power_cut_are_no_lines(env: dict[str, str], tmp_path: Path) 
         assert run(command, env).returncode == 0
     assert set(by_id(read_lines(output))) == {"a", "b", "c"}
     assert server.asked == {"ask a": 1, "ask b": 2, "ask c": 1}
+
+
+# Tells of what is to be on the disk, by path.
+SYNCS = """
+import os
+def telling(real):
+    def sync(fd):
+        with open("synced", "a") as log:
+            log.write(os.readlink(f"/proc/self/fd/{fd}") + chr(10))
+        real(fd)
+    return sync
+os.fsync, os.fdatasync = telling(os.fsync), telling(os.fdatasync)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors have names in /proc")
+def test_a_new_output_is_on_the_disk_with_its_name(env: dict[str, str], tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "in", "a")
+    command = [*altered_cli(tmp_path, SYNCS), "batch", rows, "-o", "out", "-q"]
+    with CountingServer(always("answered")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        subprocess.run(command, env=env, cwd=tmp_path, timeout=PATIENCE, check=True)
+    # The file first: a name must not lead to what is not there.
+    synced = (tmp_path / "synced").read_text().split()
+    assert synced == [str(tmp_path / "out"), str(tmp_path)]
+
+
+def limited_files(soft: int, hard: int) -> Callable[[], None]:
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_few_open_files(env: dict[str, str], tmp_path: Path) -> None:
+    rows, output = write_rows(tmp_path / "in", map(str, range(60))), tmp_path / "out"
+    with CountingServer(always("answered")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run(
+            ["batch", rows, "-o", str(output), "--jobs", "200", "--ordered"],
+            env,
+            preexec_fn=limited_files(32, 32),
+        )
+        no_traceback(done)
+        assert done.returncode == 0, done.stderr.decode()
+        assert b"--jobs 200: this system allows too few open files" in done.stderr
+        assert server.most_at_once < 32
+    assert len(by_id(read_lines(output))) == 60
+
+
+def test_the_limit_of_open_files_is_raised_where_it_may_be(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    jobs = 40
+    rows = write_rows(tmp_path / "in", map(str, range(jobs)))
+    all_there = threading.Barrier(jobs)
+
+    def say(prompt: str, before: int) -> Said:
+        all_there.wait(PATIENCE)
+        return always("answered")(prompt, before)
+
+    with CountingServer(say) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run(
+            ["batch", rows, "--jobs", str(jobs), "-q"], env, preexec_fn=limited_files(24, 512)
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert server.most_at_once == jobs
 
 
 def test_a_full_disk(env: dict[str, str], tmp_path: Path) -> None:

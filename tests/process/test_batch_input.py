@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.batch import CountingServer, always, by_id, kind_of, read_lines
+from tests.helpers.batch import CountingServer, Said, always, by_id, kind_of, read_lines
 from tests.helpers.process import CLI, PATIENCE, failure, no_traceback, run, started
 
 USER = {"role": "user", "content": "hi"}
@@ -363,6 +365,52 @@ def test_stdin_that_is_a_file_is_checked_first(env: dict[str, str], tmp_path: Pa
         )
         assert "stdin, line 2" in failure(done, 2)[0]
     assert not server.asked
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[: data.rindex(b'{"id"')],
+    "torn": lambda data: data[:-10],
+    "emptied": lambda _: b"",
+    "a-row-twice": lambda data: data.replace(b'"r39"', b'"r01"'),
+    "other-prompts": lambda data: data.replace(b"ask", b"tsk"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_input_that_changes_while_it_is_asked(
+    change: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    # Longer by far than what is read at once.
+    ids = [f"r{number:02}" for number in range(40)]
+    path, output = tmp_path / "rows", tmp_path / "out"
+    rows = [{"id": row_id, "prompt": f"ask {row_id} {'x' * 100_000}"} for row_id in ids]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = path.read_bytes()
+
+    def say(prompt: str, before: int) -> Said:
+        if prompt.startswith("ask r00"):
+            path.write_bytes(CHANGES[change](data))
+        return always("answered")(prompt, before)
+
+    command = ["batch", str(path), "-o", str(output), "--jobs", "1", "-q"]
+    with CountingServer(say) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        message, hint = failure(run(command, env), 2)
+        assert f"{path} was changed while it was asked: " in message
+        assert "a file of its own" in hint
+        # What was asked is what was checked; as it was, the input continues.
+        assert by_id(read_lines(output)).keys() < set(ids)
+        path.write_bytes(data)
+        assert run(command, env).returncode == 0
+    assert set(by_id(read_lines(output))) == set(ids)
+    assert server.asked == {row["prompt"]: 1 for row in rows}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that cannot be read is in /proc")
+def test_an_input_that_cannot_be_read(env: dict[str, str]) -> None:
+    # Its first byte is on no page: the read fails, not the opening.
+    message, _ = failure(run(["batch", "/proc/self/mem"], env), 2)
+    assert message == "cannot read /proc/self/mem: Input/output error"
 
 
 def test_a_row_of_a_megabyte(env: dict[str, str], tmp_path: Path) -> None:

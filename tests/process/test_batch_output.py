@@ -147,7 +147,7 @@ def test_nothing_left_needs_no_key_and_no_network(env: dict[str, str], tmp_path:
     before = output.read_bytes()
     done = run(["batch", rows, "-o", str(output)], env)
     assert done.returncode == 0
-    assert b"1 of 1 rows answered (1 of them before)" in done.stderr
+    assert b"1 of 1 row answered (1 of them before)" in done.stderr
     assert output.read_bytes() == before
 
 
@@ -155,8 +155,8 @@ def test_nothing_left_needs_no_key_and_no_network(env: dict[str, str], tmp_path:
 OTHERS: dict[str, tuple[str, list[str], str]] = {
     "another-model": ("ab", ["-m", "x/y"], "row 'a' (line 1 of "),
     "another-system-message": ("ab", ["-s", "Be brief."], "row 'a' (line 1 of "),
-    "another-row": ("xb", [], "it has 1 rows that"),
-    "fewer-rows": ("a", [], "it has 1 rows that"),
+    "another-row": ("xb", [], "it has 1 row that"),
+    "fewer-rows": ("a", [], "it has 1 row that"),
     "another-question": ("aB", [], "row 'b' (line 2 of "),
 }
 
@@ -310,6 +310,78 @@ def test_text_to_a_file(env: dict[str, str], tmp_path: Path) -> None:
         assert run([*command, "--restart"], env).returncode == 0
     assert (tmp_path / "out.1").read_bytes() == output.read_bytes()
     assert server.asked == {"ask a": 2, "ask b": 3, "ask c": 2}
+
+
+def test_a_new_beginning_of_text_keeps_what_was_there(env: dict[str, str], tmp_path: Path) -> None:
+    rows, output = write_rows(tmp_path / "in", "ab"), tmp_path / "out"
+    command = ["batch", rows, "--text", "-o", str(output)]
+    with CountingServer(always("filtered")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        assert run(command, env).returncode == 9
+    with CountingServer(echo) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run([*command, "--restart"], env)
+    assert done.returncode == 0
+    assert output.read_bytes() == b'"re: ask a"\n"re: ask b"\n'
+    assert (tmp_path / "out.1").read_bytes() == b"null\nnull\n"
+    assert len(read_lines(tmp_path / "out.part.1")) == 2
+
+
+# Flags that would have the batch write a file twice, or over what it reads.
+PLACES: dict[str, tuple[list[str], str]] = {
+    "output-and-errors": (["-o", "out", "--errors", "out"], "--output and --errors are one file"),
+    "output-and-summary": (
+        ["-o", "out", "--summary", "./out"], "--output and --summary are one file"
+    ),
+    "errors-and-summary": (
+        ["--errors", "out", "--summary", "out"], "--errors and --summary are one file"
+    ),
+    "text-and-errors": (
+        ["-o", "out", "--text", "--errors", "out"], "--output and --errors are one file"
+    ),
+    "part-of-text": (
+        ["-o", "out", "--text", "--errors", "out.part"], "--errors and --text are one file"
+    ),
+    "a-link": (["-o", "out", "--errors", "link"], "--output and --errors are one file"),
+    "input-and-summary": (["--summary", "in"], "--summary would replace in, which is read"),
+    "input-and-output": (["-o", "hard"], "--output would replace in, which is read"),
+    "input-and-restart": (
+        ["-o", "in", "--restart"], "--output would replace in, which is read"
+    ),
+    "merge": (["--merge", "part", "-o", "part"], "--output would replace part, which is read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_file_is_written_twice_or_instead_of_read(
+    place: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    flags, message = PLACES[place]
+    write_rows(tmp_path / "in", "a")
+    (tmp_path / "link").symlink_to("out")
+    (tmp_path / "hard").hardlink_to(tmp_path / "in")
+    (tmp_path / "part").write_bytes(b"")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with CountingServer(echo) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        told, _ = failure(run(["batch", "in", *flags], env, cwd=tmp_path), 2)
+    assert told.startswith(message)
+    assert not server.asked
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_a_device_may_take_everything(env: dict[str, str], tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "in", "a")
+    places = ["-o", "/dev/null", "--errors", "/dev/null", "--summary", "/dev/null"]
+    with CountingServer(echo) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        assert run(["batch", rows, *places], env).returncode == 0
+
+
+def test_merged_results_are_no_text(env: dict[str, str], tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "in", "a")
+    message, _ = failure(run(["batch", rows, "--merge", rows, "--text"], env), 2)
+    assert message.startswith("--merge and --text exclude each other")
 
 
 def test_tool_calls_as_text(env: dict[str, str], tmp_path: Path) -> None:

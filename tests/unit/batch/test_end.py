@@ -49,11 +49,15 @@ STOPS: dict[str, tuple[ClinecliError, Seen, bool]] = {
     "refused": (ConnectionFailed("no", code=Code.REFUSED), ANSWERS, False),
     "closed": (ConnectionFailed("no", code=Code.CLOSED, retry=Retry.TWICE), ANSWERS, False),
     "rate-limit": (TransientError("no", http_status=429), ANSWERS, False),
+    "a-shut-server": (TransientError("no", http_status=429), ANSWERS._replace(shut=600.0), True),
+    "shut-for-a-while": (
+        TransientError("no", http_status=429), ANSWERS._replace(shut=599.0), False
+    ),
     "a-short-wait": (TransientError("no", retry_after=599.0), ANSWERS, False),
     "a-long-wait": (TransientError("no", retry_after=600.0), ANSWERS, True),
     "rejected": (RejectedError("no", http_status=400), NOTHING, False),
     "incomplete": (IncompleteError("no"), NOTHING, False),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("error", "seen", "ends"), STOPS.values(), ids=STOPS)
@@ -104,7 +108,7 @@ def end(**changes: Any) -> End:
 
 LINES: dict[str, tuple[End, str]] = {
     "all": (end(answered=3, rows=3, requests=3), "3 of 3 rows answered, 3 requests, 12 s"),
-    "one": (end(answered=1, rows=1, requests=1), "1 of 1 rows answered, 1 request, 12 s"),
+    "one": (end(answered=1, rows=1, requests=1), "1 of 1 row answered, 1 request, 12 s"),
     "some": (
         end(answered=5, earlier=2, failed={9: 1, 11: 2}, rows=12, requests=9, retried=1),
         "7 of 12 rows answered (2 of them before), 3 failed (incomplete 2, rejected 1), 2 left, "
@@ -135,12 +139,24 @@ ERRORS: dict[str, tuple[End, ExitStatus, str, str]] = {
         end(answered=7, failed={9: 1}, resumes=False),
         ExitStatus.REJECTED,
         "1 of 8 rows failed: rejected 1",
-        "their lines say why",
+        "its line says why",
     ),
     "stopped": (
         end(answered=7, rows=10, stop=Stop(CreditError("out of credits", http_status=402))),
         ExitStatus.CREDIT,
         "the batch stopped: out of credits; 7 rows are answered, 3 have no result (HTTP 402)",
+        "add credits at https://app.cline.bot; the same command continues",
+    ),
+    "one-of-one": (
+        end(failed={9: 1}, rows=1),
+        ExitStatus.REJECTED,
+        "1 of 1 row failed: rejected 1",
+        "the same command asks it again",
+    ),
+    "one-left": (
+        end(answered=1, rows=2, stop=Stop(CreditError("out of credits"))),
+        ExitStatus.CREDIT,
+        "the batch stopped: out of credits; 1 row is answered, 1 has no result",
         "add credits at https://app.cline.bot; the same command continues",
     ),
     "a-wait": (
@@ -152,7 +168,7 @@ ERRORS: dict[str, tuple[End, ExitStatus, str, str]] = {
     "too-many": (
         end(answered=1, failed={9: 3}, rows=10, stop=Stop()),
         ExitStatus.REJECTED,
-        "too many rows failed (--max-failures): rejected 3; 1 rows are answered, 6 have no result",
+        "too many rows failed (--max-failures): rejected 3; 1 row is answered, 6 have no result",
         "the same command continues",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import socket
 from collections import Counter
@@ -158,6 +159,92 @@ def test_a_failure_that_may_pass_is_asked_again() -> None:
     assert results(engine) == {"a": "transient"}
     assert engine.is_over
     assert (engine.tally.requests, engine.tally.retried) == (4, 3)
+
+
+LIMITED = TransientError("too many requests", http_status=429)
+
+
+def test_after_a_hold_the_row_that_was_asked_most_often_is_first() -> None:
+    engine = engine_of(map(request, "abc"), jobs=2)
+    a, b = sent(engine)
+    engine.landed(a, failed(a, LIMITED), 0.0)
+    engine.landed(b, answered(b, ANSWER), 0.0)
+    (again,) = sent(engine, 1.0)
+    assert names([again]) == ["a"]
+
+
+def test_while_the_server_takes_nothing_no_row_uses_up_its_attempts() -> None:
+    engine, now, asked = engine_of(map(request, "abcd"), jobs=1), 0.0, []
+    for _ in range(6):
+        (ticket,) = sent(engine, now)
+        asked += names([ticket])
+        engine.landed(ticket, failed(ticket, LIMITED), now)
+        now += 100.0
+    assert asked == ["a", "b", "c", "d", "a", "b"]
+
+
+def test_a_server_that_takes_nothing_for_long_ends_it() -> None:
+    engine, now = engine_of(map(request, "abcdefghijklmnopqrstuvwxyz"), jobs=1), 0.0
+    while engine.stop is None:
+        (ticket,) = sent(engine, now)
+        engine.landed(ticket, failed(ticket, LIMITED), now)
+        now += 64.0
+    assert engine.stop.error == LIMITED
+    # As long as a row may take, and no row is blamed for it.
+    assert now == 64.0 * (600 // 64 + 2)
+    assert (engine.is_over, engine.finished) == (True, [])
+
+
+class Limiter:
+    """Takes so many requests a second, some at once (token bucket), or in each period."""
+
+    def __init__(self, rate: float, burst: int, period: float = 0.0) -> None:
+        self._rate, self._burst, self._period = rate, burst, period
+        self._left, self._then = float(burst), 0.0
+
+    def takes(self, now: float) -> bool:
+        if self._period and now // self._period > self._then // self._period:
+            self._left = self._burst
+        elif not self._period:
+            self._left = min(self._burst, self._left + (now - self._then) * self._rate)
+        self._then = now
+        taken = self._left >= 1
+        self._left -= taken
+        return taken
+
+
+# What servers allow, and the seconds that a reply takes.
+LIMITERS: dict[str, tuple[Limiter, int, float]] = {
+    "20-a-second-8-jobs": (Limiter(20, 5), 8, 0.02),
+    "20-a-second-64-jobs": (Limiter(20, 5), 64, 0.02),
+    "5-a-second": (Limiter(5, 2), 8, 0.02),
+    "20-a-second-slow-replies": (Limiter(20, 5), 64, 1.5),
+    "1-a-second": (Limiter(1, 1), 8, 1.5),
+    "60-a-minute": (Limiter(0, 60, 60.0), 64, 1.5),
+    "600-a-minute": (Limiter(0, 600, 60.0), 64, 1.5),
+    "10-a-minute": (Limiter(0, 10, 60.0), 8, 1.5),
+}
+
+
+@pytest.mark.parametrize(("limiter", "jobs", "seconds"), LIMITERS.values(), ids=LIMITERS)
+def test_a_server_that_limits_requests_loses_no_row(
+    limiter: Limiter, jobs: int, seconds: float
+) -> None:
+    rows = 150
+    engine, now = engine_of([request(str(number)) for number in range(rows)], jobs=jobs), 0.0
+    air: list[tuple[float, int, Ticket, bool]] = []
+    while not engine.is_over:
+        for ticket in sent(engine, now):
+            taken = limiter.takes(now)
+            due = now + (seconds if taken else min(seconds, 0.05))
+            heapq.heappush(air, (due, engine.tally.requests + len(air), ticket, taken))
+        if air and air[0][0] <= now + engine.wait:
+            now, _, ticket, taken = heapq.heappop(air)
+            landed = answered(ticket, ANSWER) if taken else failed(ticket, LIMITED)
+            engine.landed(ticket, landed, now)
+        else:
+            now += max(engine.wait, 1e-6)
+    assert results(engine) == {str(number): None for number in range(rows)}
 
 
 def test_a_row_has_its_time_and_waiting_for_others_costs_none_of_it() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clinecli.batch.estimate import Estimate, Range, estimate_lines, estimate_object
+from clinecli.batch.estimate import Estimate, Range, estimate_lines
 from clinecli.jsontext import dumps
 from clinecli.models.catalogue import merge
 from clinecli.models.price import Prices, upper_bound
@@ -86,17 +86,3 @@ def test_lines() -> None:
     assert opened[2] == "reply tokens   600 to no upper bound"
     assert opened[-1] == "time           1.00 to no upper bound, by --rpm and --tpm"
     assert "no --rpm" in estimate_lines(FULL)[-1]
-
-
-def test_object() -> None:
-    assert estimate_object(FULL, rpm=10) == {
-        "rows": 600,
-        "prompt_tokens": {"low": 6000, "high": 60000},
-        "completion_tokens": {"low": 600, "high": 6000},
-        "cost_usd": {"low": "1", "high": "10"},
-        "hours": {"low": 1.0, "high": 1.0},
-        "unpriced": [],
-    }
-    opened = estimate_object(FULL._replace(cost=Range(1, None), unpriced=("why",)))
-    assert opened["cost_usd"] == {"low": "0.000000000001", "high": None}
-    assert (opened["hours"], opened["unpriced"]) == (None, ["why"])

@@ -111,11 +111,21 @@ def test_one_worker_that_is_told_to_slow_down_pauses_longer_each_time() -> None:
     assert throttle.wait(now, 0) == 1
 
 
-def test_more_than_one_worker_is_halved_without_a_pause() -> None:
+def test_more_than_one_worker_is_halved_after_a_short_pause() -> None:
     throttle = Throttle(2)
     (permit,) = sent(throttle, 1)
     throttle.settle(0.0, permit, SLOWER)
-    assert throttle.wait(0.0, 0) <= 0
+    assert throttle.wait(0.0, 0) == 0.5
+    assert throttle.wait(0.5, 0) <= 0
+
+
+def test_it_is_shut_while_one_worker_is_told_to_slow_down() -> None:
+    throttle, shut = Throttle(2), []
+    for outcome in (SLOWER, SLOWER, Outcome(accepted=False), slower(9.0), OK, SLOWER):
+        (permit,) = sent(throttle, 1, 1e6)
+        throttle.settle(0.0, permit, outcome)
+        shut.append(throttle.is_shut)
+    assert shut == [False, True, True, True, False, False]
 
 
 def test_a_full_window_waits_for_an_answer() -> None:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import fcntl
-from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.batch.merge import Tally, merged_status, read_shards, write_shards
+from clinecli.batch.merge import read_shards, write_shards
 from clinecli.batch.results import Asked, Response, error_object, result_line
 from clinecli.batch.shard import Shard
+from clinecli.batch.tally import Tally
 from clinecli.errors import (
     ClinecliError,
     ExitStatus,
@@ -65,8 +65,9 @@ def test_lines_come_in_the_order_of_the_input(tmp_path: Path) -> None:
     paths = outputs(tmp_path, line("é") + line("a"), b"", line('d"\n') + line("c") + line("b"))
     data, tally = merged(ids, paths)
     assert data == b"".join(map(line, ids))
-    assert tally == Tally(5, Counter(), 25, 10, 500_000_000_000)
-    assert merged_status(tally) is ExitStatus.OK
+    assert (tally.done, tally.failures) == (5, 0)
+    assert (tally.prompt_tokens, tally.completion_tokens) == (25, 10)
+    assert tally.cost == 500_000_000_000
 
 
 @given(
@@ -101,11 +102,10 @@ def test_failures_are_counted_by_kind_and_kept(tmp_path: Path) -> None:
     lines = [line(row_id, error) for row_id, error in zip(ids, errors, strict=True)]
     data, tally = merged(ids, outputs(tmp_path, b"".join(lines)))
     assert data == b"".join(lines)
-    assert (tally.answered, tally.failed) == (
+    assert (tally.earlier, tally.failed) == (
         1,
         {ExitStatus.TRANSIENT: 2, ExitStatus.REJECTED: 1},
     )
-    assert merged_status(tally) is ExitStatus.TRANSIENT
 
 
 def test_failed_rows_may_go_to_a_place_of_their_own(tmp_path: Path) -> None:
@@ -121,18 +121,6 @@ def test_failed_rows_may_go_to_a_place_of_their_own(tmp_path: Path) -> None:
 def test_copied_replies_cost_nothing(tmp_path: Path) -> None:
     _, tally = merged(["1", "2"], outputs(tmp_path, line("1") + line("2", copied=True)))
     assert (tally.prompt_tokens, tally.cost) == (5, 100_000_000_000)
-
-
-TIES: dict[str, tuple[dict[ExitStatus, int], ExitStatus]] = {
-    "none": ({}, ExitStatus.OK),
-    "most-frequent": ({ExitStatus.AUTH: 1, ExitStatus.INCOMPLETE: 2}, ExitStatus.INCOMPLETE),
-    "tie": ({ExitStatus.INCOMPLETE: 2, ExitStatus.AUTH: 2}, ExitStatus.AUTH),
-}
-
-
-@pytest.mark.parametrize(("failed", "status"), TIES.values(), ids=TIES)
-def test_status(failed: dict[ExitStatus, int], status: ExitStatus) -> None:
-    assert merged_status(Tally(9, Counter(failed), 0, 0, 0)) is status
 
 
 def test_an_error_of_an_unknown_status_is_internal(tmp_path: Path) -> None:
@@ -155,7 +143,7 @@ FAULTS: dict[str, tuple[list[str], list[bytes], type[ClinecliError], str]] = {
     ),
     "all-missing": (
         ["1"], [b""], IncompleteError,
-        "of the 1 rows of in.jsonl: 1 row is in none of the outputs (1)",
+        "of the 1 row of in.jsonl: 1 row is in none of the outputs (1)",
     ),
     "twice-in-one": (
         ["1", "2"], [WHOLE + line("2")], UsageError,
@@ -167,7 +155,7 @@ FAULTS: dict[str, tuple[list[str], list[bytes], type[ClinecliError], str]] = {
     ),
     "of-another-input": (
         ["1"], [WHOLE], UsageError,
-        "of the 1 rows of in.jsonl: 1 row is not in the input (2)",
+        "of the 1 row of in.jsonl: 1 row is not in the input (2)",
     ),
     "all-at-once": (
         ["1", "3"], [WHOLE, line("1")], UsageError,

@@ -36,6 +36,7 @@ IDS: dict[str, tuple[bytes, str]] = {
     "both": (b'{"id":"b","custom_id":"a","prompt":"hi"}', "a"),
     "number": (b'{"id":0,"prompt":"hi"}', "0"),
     "null": (b'{"id":null,"prompt":"hi"}', "5"),
+    "many-digits": (b'{"id":-12345678901234567890123,"prompt":"hi"}', "-12345678901234567890123"),
     "unicode": ('{"id":"é\\n\\"","prompt":"hi"}'.encode(), 'é\n"'),
     "string": (b'"hi"', "5"),
 }
@@ -47,6 +48,13 @@ def test_ids(data: bytes, row_id: str) -> None:
     assert (row.id, row.number, row.line) == (row_id, 4, 5)
     # Neither of the names is sent.
     assert body(row) == {"model": "x/y", "temperature": 0.5, "messages": [SYSTEM, USER]}
+
+
+@pytest.mark.parametrize("value", ["1.5", "1.0", "1e3", "true", "[]", "{}", '""'])
+def test_what_is_no_id(value: str) -> None:
+    row = from_json(f'{{"id":{value},"prompt":"hi"}}'.encode(), PLACE, DEFAULTS)
+    assert isinstance(row, BadRow)
+    assert "its id is neither text nor a whole number" in row.error.message
 
 
 def test_a_bad_row_keeps_its_id() -> None:

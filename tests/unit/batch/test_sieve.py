@@ -88,7 +88,7 @@ def test_every_row_is_asked_until_it_has_an_answer_and_never_again(
 # How the input differs from `a b c`, all of which are answered -> what is said
 REFUSED: dict[str, tuple[Rows, str]] = {
     "another-question": ([("a", "1"), ("b", "?"), ("c", "3")], r"row 'b' \(line 2 of rows\)"),
-    "a-row-is-gone": ([("a", "1"), ("c", "3")], "it has 1 rows that rows does not have"),
+    "a-row-is-gone": ([("a", "1"), ("c", "3")], "it has 1 row that rows does not have"),
     "twice": (
         [("a", "1"), ("b", "2"), ("c", "3"), ("b", "2")],
         "line 4: the id 'b' is there twice",
@@ -146,6 +146,24 @@ def test_zeros_are_lost_lines() -> None:
     checkpoint, extent = read(first + lost + third)
     assert extent == Extent(len(first + lost + third), ((len(first), len(first + lost)),))
     assert len(checkpoint) == 2
+
+
+def gaps() -> list[bytes]:
+    """A line of which some stretch reads as zeros: its begin, its middle, its end, all of it."""
+    whole = three()[1]
+    size = len(whole)
+    cuts = ((0, 30), (5, 60), (60, 70), (70, size - 14), (90, size - 1), (90, size), (0, size))
+    return [whole[:begin] + bytes(end - begin) + whole[end:] for begin, end in cuts]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "later"])
+@pytest.mark.parametrize("lost", gaps()[1:])
+def test_a_line_with_a_gap_is_lost(lost: bytes, first: bool) -> None:
+    before, _, third = three()
+    before = b"" if first else before
+    rest = third if lost.endswith(b"\n") else b""
+    checkpoint, _ = read(before + lost + rest)
+    assert checkpoint.answered == len(checkpoint) == (not first) + bool(rest)
 
 
 def test_another_line_between_is_an_error() -> None:
