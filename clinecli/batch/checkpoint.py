@@ -145,8 +145,7 @@ def scan(
         head = match(line)
         if head and line.endswith(ANSWERED) and b"\0" not in line:
             kind, place, _, source, row_id = head.groups()
-            if b"\\" in row_id:
-                row_id = unescape(row_id)
+            row_id = unescape(row_id) if b"\\" in row_id else row_id
             keep(int(place), int(source, 16), row_id)
             answered += 1
             if each:

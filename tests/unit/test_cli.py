@@ -280,6 +280,7 @@ TOGETHER: dict[str, str] = {
     "ask --repair 2": "--repair has no effect without --schema or --prompt-file or --request",
     "batch --lines --csv": "--lines and --csv exclude each other",
     "batch --restart --keep-failed -o f": "--restart and --keep-failed exclude each other",
+    "batch --merge --text a.jsonl": "--merge and --text exclude each other",
     "batch --estimate --dry-run": "--estimate and --dry-run exclude each other",
     "batch --template {{a}} -P p": "--template and --prompt-file exclude each other",
     "models --ids --json": "--ids and --json exclude each other",
