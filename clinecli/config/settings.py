@@ -186,6 +186,11 @@ def _settings(network: NetworkOptions, layers: _Layers, profile: str | None) -> 
     if not model.strip():
         hint = f"e.g. {DEFAULT_MODEL}"
         raise _blamed(model_source)(f"the model of {model_source} is empty", hint=hint)
+    cert = layers.pick("cert")[0]
+    cert_key, cert_key_source = layers.pick("cert_key")
+    if cert_key and not cert:
+        error = _blamed(cert_key_source)
+        raise error(f"{cert_key_source} without a certificate", hint="add --cert FILE")
     has_idle_timeout = layers.pick("idle_timeout")[1] != _DEFAULT
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
@@ -196,8 +201,8 @@ def _settings(network: NetworkOptions, layers: _Layers, profile: str | None) -> 
         proxy=given.get("proxy"),
         config_proxy=config.get("proxy"),
         ca_file=layers.pick("ca_file")[0],
-        cert=layers.pick("cert")[0],
-        cert_key=layers.pick("cert_key")[0],
+        cert=cert,
+        cert_key=cert_key,
         profile=profile,
         connect_timeout=layers.number("connect_timeout"),
         idle_timeout=layers.number("idle_timeout") if has_idle_timeout else None,

@@ -359,19 +359,21 @@ def test_chat_flags_win() -> None:
     assert (settings.referer, settings.title) == ("r", "t")
 
 
-NUMBERS: dict[str, tuple[dict[str, Any], dict[str, Any], type[ClinecliError], str]] = {
+BAD_SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any], type[ClinecliError], str]] = {
     "flag-zero": ({"timeout": 0.0}, {}, UsageError, "--timeout must be a number above 0"),
     "flag-negative": ({"idle_timeout": -1.0}, {}, UsageError, "--idle-timeout must be"),
     "flag-nan": ({"connect_timeout": float("nan")}, {}, UsageError, "--connect-timeout must be"),
     "flag-retries": ({"retries": -1}, {}, UsageError, "--retries must be a whole number, 0 or"),
     "file-zero": ({}, {"timeout": 0}, ConfigError, "c.toml (timeout) must be a number above 0"),
     "file-retries": ({}, {"retries": -1}, ConfigError, "c.toml (retries) must be a whole number"),
+    "flag-key-alone": ({"cert_key": "k"}, {}, UsageError, "--cert-key without a certificate"),
+    "file-key-alone": ({}, {"cert_key": "k"}, ConfigError, "(cert_key) without a certificate"),
 }
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_bad_number(name: str) -> None:
-    flags, config, kind, words = NUMBERS[name]
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_setting(name: str) -> None:
+    flags, config, kind, words = BAD_SETTINGS[name]
     with pytest.raises(kind) as caught:
         resolve(NetworkOptions(**flags), {}, config, "c.toml")
     assert words in caught.value.message
