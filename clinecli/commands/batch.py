@@ -24,13 +24,13 @@ from clinecli.batch.prepare import (
     stored,
 )
 from clinecli.batch.store import ResultFile
-from clinecli.commands._inputs import gather
 from clinecli.config.keys import find_key
 from clinecli.errors import EmptyMessageError, ExitStatus
 from clinecli.options.batch import BatchOptions
 from clinecli.streams.console import Console
 from clinecli.streams.inputs import Reader
 from clinecli.streams.output import FileSink
+from clinecli.turn.inputs import gather
 
 if TYPE_CHECKING:
     from clinecli.batch.copies import Copies, Spool

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clinecli.commands._again import check_cost, first_that_answers
-from clinecli.commands._chat import Opened, Prepared, failure_of, opened, prepare, preview
-from clinecli.commands._ending import finish, renderer, show_usage
 from clinecli.errors import ClinecliError, ExitStatus
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
 from clinecli.streams.stdout import Sink
+from clinecli.turn.again import check_cost, first_that_answers
+from clinecli.turn.ending import finish, renderer, show_usage
+from clinecli.turn.opening import Opened, failure_of, opened
+from clinecli.turn.preparation import Prepared, prepare, preview
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Event, Reply

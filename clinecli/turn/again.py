@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from clinecli.chat.compose import with_model
-from clinecli.commands._chat import Opened, Prepared
 from clinecli.errors import AuthError, ClinecliError, Code, CreditError, ExitStatus
 from clinecli.streams.console import Console
+from clinecli.turn.opening import Opened
+from clinecli.turn.preparation import Prepared
 
 if TYPE_CHECKING:
     from clinecli.models.price import Prices
@@ -80,7 +81,7 @@ def check_cost(prepared: Prepared, console: Console) -> None:
 
 def _prices(prepared: Prepared, console: Console) -> Prices:
     """The list prices: of the cache, else of the API where it has a list."""
-    from clinecli.commands.models import NOT_SERVED, listed
+    from clinecli.models.fetch import NOT_SERVED, listed
     from clinecli.models.price import Prices, cached_prices
 
     prices = cached_prices(os.environ, str(prepared.settings.base_url))

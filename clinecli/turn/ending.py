@@ -12,7 +12,8 @@ from clinecli.text import TextRenderer
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Reply
-    from clinecli.commands._chat import Opened, Prepared
+    from clinecli.turn.opening import Opened
+    from clinecli.turn.preparation import Prepared
 
 
 def finish(prepared: Prepared, opened: Opened, replies: Sequence[Reply], console: Console) -> None:

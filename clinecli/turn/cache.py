@@ -15,8 +15,8 @@ from clinecli.config.secret import Redactor
 from clinecli.errors import UsageError
 
 if TYPE_CHECKING:
-    from clinecli.commands._chat import Prepared
     from clinecli.streams.console import Console
+    from clinecli.turn.preparation import Prepared
 
 _TYPES = {False: ("json", "application/json"), True: ("sse", "text/event-stream")}
 
