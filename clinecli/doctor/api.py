@@ -7,12 +7,19 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
-from clinecli.chat.endpoints import ACCOUNT, OPENAI_MODELS
+from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
 from clinecli.config.base_url import API_PATH, BaseUrl
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure, wanted_model
+from clinecli.doctor.client import (
+    SIDE_SECONDS,
+    Answered,
+    Client,
+    chat_failure,
+    is_server_error,
+    wanted_model,
+)
 from clinecli.doctor.net import name_proxy
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import (
@@ -56,14 +63,9 @@ def http(setup: Setup, known: Findings) -> Finding:
     log = setup.console.detail if setup.console.verbose else None
     client = Client(line, known.get(Key), wanted_model(line, known), log)
     try:
-        answer = client.get(ACCOUNT, with_key=False)
-    except TransientError as error:
-        return failed(_silence(line, error)).knowing(client)
-    except (TlsError, ConnectionFailed) as error:
-        # Over http://, nobody but the proxy is connected to.
-        if not line.route.is_encrypted:
-            return failed(name_proxy(line, error)).knowing(client)
-        return failed(error).knowing(client)
+        answer = client.get(ACCOUNT, with_key=False, seconds=SIDE_SECONDS)
+    except ClinecliError as error:
+        return _elsewhere(setup, line, client, error)
     facts = (client, _greeting(answer, setup.now()))
     wrong = _wrong(answer)
     if wrong:
@@ -78,6 +80,26 @@ def http(setup: Setup, known: Findings) -> Finding:
             return failed(named, found.doubt, *details).knowing(*facts)
         return failed(named, *details).knowing(*facts)
     return _answers(answer, latency, shown).knowing(*facts)
+
+
+def _elsewhere(setup: Setup, line: Line, client: Client, missed: ClinecliError) -> Finding:
+    """A server without an answer at the account: `ask` never goes there. What it says at the chat
+    endpoint counts, however long that takes."""
+    try:
+        answer = client.ask_nothing(with_key=False)
+    except ClinecliError as error:
+        return failed(_unanswered(line, error)).knowing(client)
+    facts = (client, _greeting(answer, setup.now()))
+    wrong = _wrong_at_chat(answer)
+    if wrong and not is_server_error(wrong):
+        details = (f"GET {ACCOUNT}: {missed.text}", f"POST {CHAT}: HTTP {answer.status}")
+        return failed(not_at_base_url(line, wrong), *details).knowing(*facts)
+    return warn(
+        f"answers at {CHAT} (HTTP {answer.status} after {answer.seconds:.1f} s without a key), "
+        f"but not at {ACCOUNT}: {missed.text}",
+        remedy="`ask` needs nothing from there; --live asks for real",
+        error=missed,
+    ).knowing(*facts)
 
 
 def _answers(answer: Answered, latency: str, shown: list[str]) -> Finding:
@@ -165,12 +187,16 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
     return False
 
 
-def _silence(line: Line, error: TransientError) -> ClinecliError:
+def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
+    if isinstance(error, TlsError | ConnectionFailed):
+        # Over http://, nobody but the proxy is connected to.
+        return error if line.route.is_encrypted else name_proxy(line, error)
     if error.code is not Code.TIMEOUT:
         return error
+    seconds = min(line.idle(streams=False) or line.settings.timeout, line.settings.timeout)
     return TransientError(
-        f"{line.hop.name} accepts connections but does not answer within {line.patience:g} s",
+        f"{line.hop.name} accepts connections but does not answer within {seconds:g} s",
         code=error.code,
         hint="try again later, raise --timeout, or check host and port of the base URL",
     )
@@ -194,13 +220,17 @@ def _second_opinion(client: Client, wrong: ClinecliError) -> ClinecliError | Non
     if missing and client.lists_models(with_key=False):
         return None
     try:
-        failure = chat_failure(client.ask_nothing(with_key=False))
+        failure = _wrong_at_chat(client.ask_nothing(with_key=False))
     except ClinecliError:
         return None if missing else wrong
-    if isinstance(failure, AuthError | CreditError):
-        return None
     # A server without the other endpoints may only have stumbled over the missing key.
     return None if missing and failure and failure.http_status == 500 else failure
+
+
+def _wrong_at_chat(answer: Answered) -> ClinecliError | None:
+    """What is wrong with the chat endpoint by what it says without the key."""
+    failure = chat_failure(answer)
+    return None if isinstance(failure, AuthError | CreditError) else failure
 
 
 def clock(_setup: Setup, known: Findings) -> Finding:

@@ -15,7 +15,6 @@ from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
 from clinecli.transport.client import JSON, Call
-from clinecli.transport.deadline import Deadline
 from clinecli.transport.exchange import Answer, Connection
 from clinecli.transport.replies import failure_of
 
@@ -114,20 +113,19 @@ class Client:
         *,
         with_key: bool = True,
         seconds: float | None = None,
-        idle: bool = True,
+        streams: bool = False,
     ) -> Call:
-        """A request that may take as long as one of `ask`, or `seconds`; with `idle`, its bytes
-        may keep waiting as long as those of `stream`. Raises `TransientError`."""
+        """A request that may take as long as one of `ask`, or of `stream`, or `seconds`."""
         line = self._line
         return Call(
             method,
             path,
-            Deadline(line.deadline.bound(seconds)),
+            line.whole(seconds),
             body=body,
             headers=JSON if body else (),
             key=self._key.secret if self._key else None,
             sends_key=with_key,
-            idle=line.patience if idle else line.settings.idle_timeout,
+            idle=line.idle(streams=streams),
             log=self._log,
         )
 

@@ -18,7 +18,6 @@ from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError
 from clinecli.transport.client import Transport
-from clinecli.transport.deadline import Deadline
 from clinecli.transport.tls import has_system_store
 
 # Variables by which other tools are told what to trust, and which mean nothing here.
@@ -45,7 +44,7 @@ def proxy(setup: Setup, known: Findings) -> Finding:
     except ClinecliError as error:
         return failed(error, *details)
     chosen = transport.route.proxy
-    line = Line(settings, transport, Deadline(settings.timeout), environ)
+    line = Line(settings, transport, environ)
     doubts = [*_contradictions(environ), *_useless_entries(environ)]
     details += _entries_httpx_fails_at(environ)
     if chosen:

@@ -204,7 +204,7 @@ def proxy(_setup: Setup, known: Findings) -> Finding:
         return skip("no tunnel is needed for http://")
     began = time.monotonic()
     try:
-        reached = reach(route, line.transport.trust, line.deadline, line.settings.connect_timeout)
+        reached = reach(route, line.transport.trust, line.whole(), line.settings.connect_timeout)
         reached.socket.close()
     except (TlsError, ConnectionFailed) as error:
         return _no_tunnel(line, name_proxy(line, error))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from clinecli.chat.api_errors import one_line
 from clinecli.config.keys import Key
 from clinecli.config.proxy import proxy_secrets
 from clinecli.config.secret import Redactor
+from clinecli.config.settings import Settings
 from clinecli.doctor.check import Check, Finding, Findings, Result, failed
 from clinecli.doctor.report import tame
 from clinecli.doctor.setup import Line, Setup
@@ -16,6 +19,10 @@ from clinecli.errors import ClinecliError, InternalError, bug_place
 from clinecli.text import clean
 
 PROGRESS_SECONDS = 2.0
+# After so long, a check says on stderr that it waits, where no line on a terminal shows it.
+NOTE_SECONDS = 5.0
+# By what a check is held up: the setting and its flag, by the first word of its id.
+_PATIENCE = {"net": "connect_timeout", "api": "timeout"}
 
 
 class Run:
@@ -48,9 +55,8 @@ class Run:
                     continue
                 started = self._clock()
                 after = max(0.0, PROGRESS_SECONDS - (started - began))
-                self._setup.console.start_progress(f"checking {check.id}", after=after)
-                finding = _finding(check, self._setup, self._known)
-                self._setup.console.stop_progress()
+                with self._waiting(check.id, after):
+                    finding = _finding(check, self._setup, self._known)
                 self._known = self._known.adding(finding.facts)
                 result = self._result(check, finding, self._clock() - started, None)
                 if result.has_failed:
@@ -59,6 +65,30 @@ class Run:
         finally:
             self._setup.console.stop_progress()
             self._close()
+
+    @contextmanager
+    def _waiting(self, check_id: str, after: float) -> Iterator[None]:
+        """Show what is waited for, and for how long at most."""
+        console = self._setup.console
+        label = f"checking {check_id}{self._patience(check_id)}"
+        console.start_progress(label, after=after)
+        timer = threading.Timer(NOTE_SECONDS, console.note, (f"still {label}",))
+        timer.daemon = True
+        if not console.shows_progress:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            console.stop_progress()
+
+    def _patience(self, check_id: str) -> str:
+        name = _PATIENCE.get(check_id.partition(".")[0])
+        settings = self._known.get(Settings)
+        if not name or not settings:
+            return ""
+        flag = f"--{name.replace('_', '-')}"
+        return f" (a step may take {getattr(settings, name):g} s, as with `ask`: {flag})"
 
     def _result(
         self, check: Check, finding: Finding, seconds: float, blocker: str | None

@@ -66,7 +66,7 @@ def tls(setup: Setup, known: Findings) -> Finding:
         return skip("not used: http:// has no encryption, and stays on this machine")
     began = time.monotonic()
     try:
-        dialled = line.transport.dial(line.deadline)
+        dialled = line.transport.dial(line.whole())
     except TlsError as error:
         return _with_doubt(refused(line, error, with_proxy=False, setup=setup), known)
     seconds = time.monotonic() - began
@@ -181,7 +181,7 @@ def _trusted_by(line: Line, ca_file: str | None, environ: Mapping[str, str]) -> 
     """Whether other CAs would do."""
     try:
         context = trust(ca_file, environ)
-        reached = reach(line.route, lambda _: context, line.deadline, line.settings.connect_timeout)
+        reached = reach(line.route, lambda _: context, line.whole(), line.settings.connect_timeout)
     except ClinecliError:
         return False
     try:
@@ -212,7 +212,7 @@ def unverified(line: Line, *, with_proxy: bool) -> tuple[str, tuple[bytes, ...]]
     else:
         host = route.origin.host
         timeout = line.settings.connect_timeout
-        plain = reach(route, line.transport.trust, line.deadline, timeout).socket
+        plain = reach(route, line.transport.trust, line.whole(), timeout).socket
     try:
         plain, facts = handshake(plain, lenient, host, line.step(), Stage.TLS)
         return facts.version, _chain(plain) or (facts.certificate,)

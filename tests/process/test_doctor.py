@@ -254,9 +254,21 @@ def test_progress_after_two_seconds(env: dict[str, str], tmp_path: Path) -> None
             terminal.read_until(b"checking api.http")
             _, text, piped = terminal.finish()
     assert terminal.process.returncode == 10
-    assert b"checking api.http 2 s" in text
+    assert b"checking api.http (a step may take 4 s, as with `ask`: --timeout) 2 s" in text
     assert text.endswith(b"\r\x1b[K")
     assert b"root cause: api.http" in piped
+
+
+def test_a_long_wait_is_told_without_a_terminal(env: dict[str, str]) -> None:
+    with TcpServer(stall) as server:
+        env["CLINE_API_BASE_URL"] = f"http://{server.address}"
+        done = run(["doctor", "--timeout", "3.5"], env)
+        quiet = run(["doctor", "-q", "--timeout", "3.5"], env)
+    assert (done.returncode, quiet.stderr) == (10, b"")
+    assert done.stderr.decode() == (
+        "clinecli: still checking api.http (a step may take 3.5 s, as with `ask`: --timeout)\n"
+    )
+    assert b"does not answer within 3.5 s" in done.stdout
 
 
 def test_no_progress_without_a_terminal(dead: dict[str, str]) -> None:
