@@ -117,8 +117,9 @@ def parse_proxy(text: str, source: str) -> Proxy:
             f"set {source} to http://USER:PASSWORD@HOST:PORT, special characters "
             "percent-encoded (# is %23), or unset it"
         )
+    quoted = ": it stands in quotes, which belong to the shell" if text[:1] in {'"', "'"} else ""
     malformed = ConnectionFailed(
-        f"the proxy URL from {source} is malformed",
+        f"the proxy URL from {source} is malformed{quoted}",
         hint=hint,
         code=Code.PROXY,
         retry=Retry.NEVER,

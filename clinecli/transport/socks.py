@@ -62,20 +62,21 @@ def _log_in(socket: Socket, route: Route, limit: Deadline) -> None:
     if method == _NO_LOGIN:
         return
     if method != _LOGIN or proxy.username is None:
-        raise _login_error(route, "asks for valid credentials")
+        raise _login_error(route, "asks for valid credentials", "put user and password into")
     user = proxy.username.encode("utf-8", "surrogateescape")[:255]
     password = proxy.password.reveal() if proxy.password else ""
     secret = password.encode("utf-8", "surrogateescape")[:255]
     socket.sendall(bytes([_LOGIN_VERSION, len(user)]) + user + bytes([len(secret)]) + secret)
     if _read(socket, 2, limit)[1]:
-        raise _login_error(route, f"refuses the credentials that {proxy.source} gives")
+        what = f"refuses the credentials that {proxy.source} gives"
+        raise _login_error(route, what, "correct user and password (percent-encoded) in")
 
 
-def _login_error(route: Route, what: str) -> ConnectionFailed:
+def _login_error(route: Route, what: str, remedy: str) -> ConnectionFailed:
     return ConnectionFailed(
         f"{route.hop.name} {what}",
         code=Code.PROXY_407,
-        hint="put user and password into the proxy URL: socks5h://USER:PASSWORD@HOST:PORT",
+        hint=f"{remedy} the proxy URL: socks5h://USER:PASSWORD@HOST:PORT",
         retry=Retry.NEVER,
     )
 

@@ -31,6 +31,7 @@ UNUSABLE = {
     "/ in the password": ("http://user:80/secret-1@127.0.0.1:3128", b"malformed"),
     "white space": ("http://127.0.0.1 :3128", b"malformed"),
     "no host name": ("http://☃.example:3128", b"malformed"),
+    "quotes": ('"http://127.0.0.1:3128"', b"stands in quotes"),
     "no address": ("http://127.999.999.999:3128", b"malformed"),
 }
 
