@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,22 +16,25 @@ _LOCAL_SUFFIXES = (
     *(".localhost", ".local", ".internal", ".lan", ".home", ".corp", ".intranet", ".private"),
     *(".test", ".home.arpa", ".svc", ".cluster.local", ".docker"),
 )
-_CARRIER_GRADE = "100.64."
+# Addresses of carriers and of VPNs (RFC 6598), which are not private by the letter.
+_SHARED = ip_network("100.64.0.0/10")
 
 
 class Addresses(NamedTuple):
-    """What DNS says of the first hop. `doubt` is what is odd about it, empty when nothing is."""
+    """What DNS says of the first hop. `doubt` is what is odd about it and `remedy` what mends
+    that, both empty when nothing is."""
 
     addresses: tuple[str, ...]
     seconds: float
     doubt: str = ""
+    remedy: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         return {"addresses": list(self.addresses), "doubt": self.doubt or None}
 
 
 def doubt_about(host: str, addresses: Sequence[str]) -> str:
-    """Why the addresses of a public name cannot be its own; empty when they may be."""
+    """Why the addresses of a public name may not be its own; empty when nothing is odd."""
     name = host.lower().rstrip(".")
     if "." not in name or name.endswith(_LOCAL_SUFFIXES):
         return ""
@@ -41,17 +44,26 @@ def doubt_about(host: str, addresses: Sequence[str]) -> str:
             return f"{host} is {address}, which leads nowhere: an ad blocker{_hosts(host)}"
         if found.is_loopback:
             return f"{host} is {address}, this machine itself: an ad blocker{_hosts(host)}"
-        if found.is_private or address.startswith("198.18.") or found.is_link_local:
+        if found.is_private or found in _SHARED or found.is_link_local:
             return f"{host} is {address}, a private address for a public name: a VPN{_hosts(host)}"
-    return ""
+    line = _in_hosts_file(host)
+    return f"{host} is {addresses[0]} by line {line} of {_HOSTS}" if line else ""
+
+
+def remedy_for(host: str) -> str:
+    """What mends addresses that are not a name's own."""
+    line = _in_hosts_file(host)
+    if line:
+        return f"remove or correct line {line} of {_HOSTS}"
+    return "ask who runs this network's DNS, or turn off the VPN or DNS filter"
 
 
 def _hosts(host: str) -> str:
-    line = in_hosts_file(host)
+    line = _in_hosts_file(host)
     return f" or rather {_HOSTS}, line {line}" if line else ", a DNS filter or a captive portal"
 
 
-def in_hosts_file(host: str) -> int | None:
+def _in_hosts_file(host: str) -> int | None:
     """The line of the hosts file that names a host."""
     with suppress(OSError, UnicodeError):
         for number, line in enumerate(_HOSTS.read_text("utf-8").splitlines(), 1):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from clinecli.chat.api_errors import describe_body
+from clinecli.chat.api_errors import describe_body, one_line
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import CHAT, OPENAI_MODELS
 from clinecli.config.keys import Key
@@ -15,6 +16,7 @@ from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
 from clinecli.transport.client import JSON, Call
+from clinecli.transport.dial import Dialled
 from clinecli.transport.exchange import Answer, Connection
 from clinecli.transport.replies import failure_of
 
@@ -24,6 +26,8 @@ TELLING = (
     *("x-error", "x-squid-error", "x-cache", "proxy-authenticate"),
 )
 _TELLING_PREFIX = "x-ratelimit"
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_TITLE_BYTES = 16384
 # What a server may hold back of a request that it has not finished reading.
 LARGE_BYTES = 64 * 1024
 
@@ -50,6 +54,12 @@ class Answered(NamedTuple):
         return "HTML" in describe_body(self.body, self.headers.get("content-type", ""))
 
     @property
+    def title(self) -> str:
+        """The title of a page; empty without one."""
+        found = _TITLE.search(self.body[:_TITLE_BYTES]) if self.is_page else None
+        return one_line(found[1].decode("utf-8", "replace"), 200) if found else ""
+
+    @property
     def telling(self) -> dict[str, str]:
         """The headers of interest."""
         return {
@@ -62,18 +72,25 @@ class Answered(NamedTuple):
 class Client:
     """Asks the API. An answer is kept: the same request is never sent twice.
 
-    `sent` counts the requests, since a server may count them, too.
+    The first request goes over `dialled`. `sent` counts the requests, since a server may count
+    them, too.
     """
 
     def __init__(
-        self, line: Line, key: Key | None, model: str, log: Callable[[str], None] | None = None
+        self,
+        line: Line,
+        key: Key | None,
+        model: str,
+        log: Callable[[str], None] | None = None,
+        dialled: Dialled | None = None,
     ) -> None:
         self.model = model
         self.sent = 0
         self._line = line
         self._key = key
         self._log = log
-        self._kept: Connection | None = None
+        host = line.route.origin.host if dialled and dialled.tls else ""
+        self._kept = Connection(dialled, line.hop, host) if dialled else None
         self._answers: dict[tuple[str, str, bytes, bool], Answered | ClinecliError] = {}
 
     def get(self, path: str, *, with_key: bool = True, seconds: float | None = None) -> Answered:

@@ -15,8 +15,10 @@ from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.api import Greeting
 from clinecli.doctor.check import Fact, Result, Verdict
 from clinecli.doctor.failure_class import failure_class
-from clinecli.doctor.net import Peer, Tunnel
-from clinecli.doctor.tls import Handshake, RefusedChain
+from clinecli.doctor.proxy import Tunnel
+from clinecli.doctor.refusal import RefusedChain
+from clinecli.doctor.tcp import Peer
+from clinecli.doctor.tls import Handshake
 from clinecli.errors import ExitStatus
 from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions

@@ -14,6 +14,7 @@ from clinecli.config.proxy import (
     proxy_variables,
 )
 from clinecli.config.settings import Settings
+from clinecli.doctor.certificate import client_certificate_of
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError
@@ -136,6 +137,18 @@ def _is_network(entry: str) -> bool:
 
 def ca(setup: Setup, known: Findings) -> Finding:
     """Where trust comes from, and whether it can be had."""
+    finding = _authorities(setup, known)
+    certificate = client_certificate_of(known[Settings].cert)
+    if certificate and certificate.not_after.timestamp() < setup.now() and finding.status != "fail":
+        return warn(
+            f"the client certificate (--cert) expired on {certificate.not_after:%Y-%m-%d}",
+            *finding.details,
+            remedy="get a current one from who issued it",
+        ).knowing(*finding.facts)
+    return finding
+
+
+def _authorities(setup: Setup, known: Findings) -> Finding:
     settings, environ, line = known[Settings], setup.environ, known.get(Line)
     route = line.route if line else None
     needed = route.needs_trust if route else settings.base_url.scheme == "https"

@@ -9,25 +9,48 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clinecli.config.paths import home
-from clinecli.config.proxy import bypassed, no_proxy, parse_proxy, proxy_variables
+from clinecli.config.proxy import Proxy, bypassed, no_proxy, parse_proxy, proxy_variables
+from clinecli.doctor.check import Finding
 from clinecli.doctor.setup import Line
+from clinecli.doctor.ways import Ways, through_proxy
 from clinecli.errors import ClinecliError
 
 _GSETTINGS_SECONDS = 2.0
+# So many of the proxies that are found are tried.
+_TRIED = 3
 
 
 class Unused(NamedTuple):
-    """A proxy that is configured somewhere, and what makes this call use it."""
+    """A proxy that is configured somewhere, and what makes this call use it. `proxy` is None where
+    it is not known, or wants a login."""
 
     where: str
     remedy: str
+    proxy: Proxy | None = None
 
 
-def unused_proxies(line: Line) -> list[Unused]:
+def _unused_proxies(line: Line) -> list[Unused]:
     """What may be missing when the direct way fails; nothing where a proxy is used."""
     if line.route.proxy or line.settings.proxy is not None:
         return []
     return [*_of_variables(line), *_of_files(line), *_of_desktop(line.environ)]
+
+
+def with_proxies(line: Line, finding: Finding) -> Finding:
+    """The failure of a direct way, with the proxies that may be missing, the one first through
+    which the API is reached."""
+    unused = _unused_proxies(line)
+    if not unused:
+        return finding
+    compared: Ways | None = None
+    for found in unused[:_TRIED]:
+        if found.proxy and not (compared and compared.remedy):
+            compared = through_proxy(line, found.proxy, found.remedy)
+            if compared.remedy:
+                unused.sort(key=lambda other, best=found: other is not best)  # type: ignore[misc]
+    details = (*finding.details, *(found.where for found in unused))
+    finding = finding._replace(details=details, remedy=f"{unused[0].remedy} ({unused[0].where})")
+    return finding.knowing(compared) if compared else finding
 
 
 def _of_variables(line: Line) -> Iterator[Unused]:
@@ -38,12 +61,14 @@ def _of_variables(line: Line) -> Iterator[Unused]:
         yield Unused(
             f"{named[0]} is set, but {variable} covers {base_url.host}",
             f"take {base_url.host} out of {variable}",
+            _usable(environ[named[0]], named[0]),
         )
     other = next((name for name in ("http_proxy", "HTTP_PROXY") if environ.get(name)), None)
     if other and not named and base_url.scheme == "https":
         yield Unused(
             f"{other} is set, which does not count for https://",
             f'export HTTPS_PROXY="${other}"',
+            _usable(environ[other], other),
         )
     if environ.get("auto_proxy"):
         yield Unused("auto_proxy names a PAC file", _PAC_REMEDY)
@@ -84,13 +109,24 @@ def _of_files(line: Line) -> Iterator[Unused]:
 
 def _named(where: str, url: str) -> Unused:
     try:
-        # Never with its password.
-        shown = str(parse_proxy(url, where))
+        found = parse_proxy(url, where)
     except ClinecliError:
         return Unused(f"{where} names a proxy", "export HTTPS_PROXY with that proxy")
+    # Never with its password.
+    login = " with its user and password" if found.username is not None else ""
     return Unused(
-        f"{where} uses the proxy {shown}, this shell does not", f"export HTTPS_PROXY={shown}"
+        f"{where} uses the proxy {found}{login}, this shell does not",
+        f"export HTTPS_PROXY={found}{login}",
+        _usable(url, where),
     )
+
+
+def _usable(url: str, where: str) -> Proxy | None:
+    """A proxy that can be tried: without a login, which is for who configured it."""
+    with suppress(ClinecliError):
+        found = parse_proxy(url, where)
+        return found if found.username is None else None
+    return None
 
 
 def _of_desktop(environ: Mapping[str, str]) -> Iterator[Unused]:

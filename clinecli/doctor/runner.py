@@ -116,10 +116,13 @@ class Run:
 
     def _close(self) -> None:
         from clinecli.doctor.client import Client
+        from clinecli.doctor.tcp import Open
 
-        client = self._known.get(Client)
+        client, opened = self._known.get(Client), self._known.get(Open)
         if client:
             client.close()
+        if opened:
+            opened.dialled.socket.close()
 
 
 def _finding(check: Check, setup: Setup, known: Findings) -> Finding:

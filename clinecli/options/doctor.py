@@ -16,6 +16,7 @@ CHECKS = {
     "net.tcp": "a connection to that address",
     "net.proxy": "a tunnel through the proxy",
     "net.tls": "the TLS handshake and the certificate",
+    "net.ways": "direct against the proxy, IPv4 against IPv6",
     "api.http": "an answer that comes from the API",
     "api.clock": "this machine's clock against the server's",
     "api.auth": "whether the key is accepted",

@@ -113,6 +113,7 @@ DEAD = """\
 ✓ net.dns     127.0.0.1 is an address and needs no DNS
 ✗ net.tcp     127.0.0.1:PORT refused the connection
               tried 127.0.0.1 on port PORT
+– net.ways    there is one way alone: direct, by IPv4
 – message     no request is given (--request FILE)
 – not checked, for want of net.tcp: net.proxy, net.tls, api.http, api.clock, api.auth, \
 api.credit, api.model, api.chat, api.body
@@ -141,6 +142,7 @@ ok   net.dns     127.0.0.1 is an address and needs no DNS
 ok   net.tcp     127.0.0.1 accepts connections on port PORT
 skip net.proxy   not used: the connection is direct
 skip net.tls     not used: http:// has no encryption, and stays on this machine
+skip net.ways    there is one way alone: direct, by IPv4
 ok   api.http    answers within N ms (HTTP 401 without a key)
 ok   api.clock   within 1 s of the server's
 ok   api.auth    the key is valid
@@ -320,7 +322,7 @@ def test_ctrl_c_with_json(env: dict[str, str]) -> None:
             output, _ = process.communicate()
     document = json.loads(output)
     assert document["interrupted_at"] == "api.http"
-    assert document["checks"][-1]["id"] == "net.tls"
+    assert document["checks"][-1]["id"] == "net.ways"
 
 
 # GitHub Actions
@@ -346,9 +348,9 @@ def test_nothing_is_annotated_when_nothing_fails(env: dict[str, str]) -> None:
 
 def test_a_check_that_crashes(env: dict[str, str], tmp_path: Path) -> None:
     code = f"""
-import clinecli.doctor.net as net
+import clinecli.doctor.dns as dns
 def crash(*_, **__): raise KeyError({KEY!r})
-net.resolve = crash
+dns.resolve = crash
 """
     with api() as server:
         env["CLINE_API_BASE_URL"] = server.url
@@ -356,7 +358,7 @@ net.resolve = crash
         report = reported(env, command=command)
     assert (report.root_cause, report.status) == ("net.dns", 1)
     assert report.ids("error") == ["net.dns"]
-    assert "KeyError in net.py:" in report["net.dns"]["summary"]
+    assert "KeyError in dns.py:" in report["net.dns"]["summary"]
     assert report["api.chat"]["blocked_by"] == "net.dns"
     assert report["message"]["status"] == "skip"
     assert report["message"]["blocked_by"] is None

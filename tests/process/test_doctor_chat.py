@@ -303,7 +303,7 @@ def test_plain_http_behind_an_https_proxy(
     del env["NO_PROXY"]
     with api() as server, TcpServer(handle) as proxy:
         env["ALL_PROXY"] = url = f"https://{proxy.address}"
-        cause = "api.http" if scheme == "http" else "net.proxy"
+        cause = "net.proxy"
         url_of_api = server.url.replace("http://", f"{scheme}://")
         report = broken(cause, status, settle(env, url_of_api), "--connect-timeout", "0.5")
     assert f"the proxy {url} (from ALL_PROXY): " in report[cause]["summary"]

@@ -153,7 +153,7 @@ def test_an_interrupt_keeps_what_was_said(env: dict[str, str]) -> None:
     assert process.returncode == -signal.SIGINT
     report = json.loads(out)
     assert report["interrupted_at"] == "api.http"
-    assert report["checks"][-1]["id"] == "net.tls"
+    assert report["checks"][-1]["id"] == "net.ways"
 
 
 @pytest.mark.usefixtures("api")
