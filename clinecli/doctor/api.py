@@ -13,7 +13,7 @@ from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.chain import speaks_tls
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import (
-    SIDE_SECONDS,
+    GREETING_SECONDS,
     Answered,
     Client,
     chat_failure,
@@ -22,6 +22,7 @@ from clinecli.doctor.client import (
 )
 from clinecli.doctor.clock import http_date, skew_text
 from clinecli.doctor.proxy import named_proxy
+from clinecli.doctor.refusal import client_certificate
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.errors import (
@@ -66,7 +67,7 @@ def http(setup: Setup, known: Findings) -> Finding:
     dialled = known[Open].dialled
     client = Client(line, known.get(Key), wanted_model(line, known), log, dialled)
     try:
-        answer = client.get(ACCOUNT, with_key=False, seconds=SIDE_SECONDS)
+        answer = client.side(ACCOUNT, with_key=False, seconds=GREETING_SECONDS)
     except ClinecliError as error:
         return _elsewhere(setup, line, client, error)
     facts = (client, _greeting(answer, setup.now()))
@@ -93,7 +94,9 @@ def _elsewhere(setup: Setup, line: Line, client: Client, missed: ClinecliError) 
     try:
         answer = client.ask_nothing(with_key=False)
     except ClinecliError as error:
-        return failed(_unanswered(line, error)).knowing(client)
+        is_ours = error.code is Code.CLIENT_CERTIFICATE
+        seen = client_certificate(line.settings.cert) if is_ours else []
+        return failed(_unanswered(line, error), *seen).knowing(client)
     facts = (client, _greeting(answer, setup.now()))
     wrong = _wrong_at_chat(answer)
     if wrong and not is_server_error(wrong):
@@ -181,7 +184,7 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
         client = Client(moved, None, settings.model)
         try:
             for path in (ACCOUNT, OPENAI_MODELS):
-                answer = client.get(path, with_key=False, seconds=SIDE_SECONDS)
+                answer = client.side(path, with_key=False)
                 is_json = not answer.is_page and answer.status != 404
                 if is_json and (answer.failure is None or isinstance(answer.failure, AuthError)):
                     return True

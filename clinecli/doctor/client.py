@@ -32,8 +32,10 @@ _TITLE_BYTES = 16384
 LARGE_BYTES = 64 * 1024
 
 
-# What an endpoint gets that `ask` does not need.
-SIDE_SECONDS = 30.0
+# What an endpoint gets that `ask` does not need: the first one, each one, each after one that hung.
+GREETING_SECONDS, SIDE_SECONDS, _HUNG_SECONDS = 10.0, 30.0, 5.0
+# A limit of so many seconds may be one of doctor's own making: then it asks again.
+_LIMIT_SECONDS = 5.0
 
 
 class Answered(NamedTuple):
@@ -86,6 +88,7 @@ class Client:
     ) -> None:
         self.model = model
         self.sent = 0
+        self._has_hung = False
         self._line = line
         self._key = key
         self._log = log
@@ -97,9 +100,18 @@ class Client:
         """The answer to a GET. Raises `ClinecliError` when there is no whole answer."""
         return self._once("GET", path, b"", with_key=with_key, seconds=seconds)
 
+    def side(self, path: str, *, with_key: bool = True, seconds: float = SIDE_SECONDS) -> Answered:
+        """The same of an endpoint that `ask` does not need, within `seconds`."""
+        seconds = min(seconds, _HUNG_SECONDS) if self._has_hung else seconds
+        try:
+            return self.get(path, with_key=with_key, seconds=seconds)
+        except TransientError as error:
+            self._has_hung = self._has_hung or error.code is Code.TIMEOUT
+            raise
+
     def document(self, path: str, *, with_key: bool = True) -> bytes:
         """The JSON of a GET that `ask` never sends. Raises `ClinecliError`."""
-        answer = self.get(path, with_key=with_key, seconds=SIDE_SECONDS)
+        answer = self.side(path, with_key=with_key)
         if answer.failure:
             raise answer.failure
         return json_body(answer.body)
@@ -112,12 +124,21 @@ class Client:
         fields: dict[str, Any] = {"model": self.model, "messages": [], "max_tokens": 1}
         body = dumps({**fields, "stream": False})
         # White space after JSON is JSON.
-        return self._once("POST", CHAT, body + b" " * padding, with_key=with_key, seconds=seconds)
+        body += b" " * padding
+        answer = self._once("POST", CHAT, body, with_key=with_key, seconds=seconds)
+        wish = answer.failure.retry_after if answer.failure else None
+        if answer.status == 429 and answer.number > 1 and (wish or 1.0) <= _LIMIT_SECONDS:
+            self._answers.pop(("POST", CHAT, body, with_key))
+            time.sleep(wish or 1.0)
+            answer = self._once("POST", CHAT, body, with_key=with_key, seconds=seconds)
+            # Once is enough.
+            self._answers["POST", CHAT, body, with_key] = answer._replace(number=1)
+        return answer
 
     def lists_models(self, *, with_key: bool) -> bool:
         """Whether the server has the list of models of an OpenAI-compatible server."""
         try:
-            failure = self.get(OPENAI_MODELS, with_key=with_key, seconds=SIDE_SECONDS).failure
+            failure = self.side(OPENAI_MODELS, with_key=with_key).failure
         except ClinecliError:
             return False
         return failure is None or isinstance(failure, AuthError)
@@ -155,7 +176,7 @@ class Client:
                 call = self.call(method, path, body, with_key=with_key, seconds=seconds)
                 self._answers[request] = self._send(call)
             except ClinecliError as error:
-                self._answers[request] = error
+                self._answers[request] = _of_own_limit(error, seconds, self._line)
         answer = self._answers[request]
         if isinstance(answer, ClinecliError):
             raise answer
@@ -189,6 +210,13 @@ class Client:
         if self._kept:
             self._kept.close()
             self._kept = None
+
+
+def _of_own_limit(error: ClinecliError, seconds: float | None, line: Line) -> ClinecliError:
+    """The same error; where it is a limit of doctor's own that was too short, not of a flag."""
+    if seconds is None or error.code is not Code.TIMEOUT or seconds >= line.settings.timeout:
+        return error
+    return error.but(message=f"no complete answer within {seconds:g} s", hints=("try again later",))
 
 
 def wanted_model(line: Line, findings: Findings) -> str:

@@ -72,9 +72,9 @@ def _unresolved(line: Line, error: ConnectionFailed) -> Finding:
         return slow
     control = _control(line.hop)
     if control:
-        details.append(f"DNS works: {control} has an address")
+        error = error.but(message=f"{error.message}; DNS works: {control} has an address")
         if error.code is Code.DNS_NOT_FOUND:
-            where = "the proxy's URL" if line.route.proxy else "the base URL"
+            where = _where(line)
             remedy = f"correct the name in {where}; if it is right, this network's DNS blocks it"
         else:
             remedy = "this name alone does not resolve: try again later, or another name server"
@@ -85,9 +85,16 @@ def _unresolved(line: Line, error: ConnectionFailed) -> Finding:
         error = error.but(message=f"{error.message}: this machine is offline (no default route)")
         remedy = "connect to a network: there is no route to the outside"
     else:
-        details.append("no other name resolves either: DNS is down, or this machine is offline")
+        said = "no other name resolves either"
+        error = error.but(message=f"{error.message}; {said}")
+        details.append("DNS is down, or this machine is offline")
         remedy = "check the network and the name servers; behind a proxy: export HTTPS_PROXY=…"
     return with_proxies(line, failed(error, *details, remedy=remedy))
+
+
+def _where(line: Line) -> str:
+    proxy = line.route.proxy
+    return f"the proxy's URL (from {proxy.source})" if proxy else line.base_url
 
 
 def _control(hop: Hop) -> str | None:

@@ -21,6 +21,9 @@ from clinecli.text import clean
 PROGRESS_SECONDS = 2.0
 # After so long, a check says on stderr that it waits, where no line on a terminal shows it.
 NOTE_SECONDS = 5.0
+# What makes the connection, step by step: a failure that came quickly is given a second chance.
+_CONNECTING = ("net.dns", "net.tcp", "net.proxy", "net.tls")
+_QUICK_SECONDS, _PAUSE_SECONDS = 2.0, 0.3
 # By what a check is held up: the setting and its flag, by the first word of its id.
 _PATIENCE = {"net": "connect_timeout", "api": "timeout"}
 
@@ -32,6 +35,7 @@ class Run:
         self._setup = setup
         self._clock = clock
         self._known = Findings()
+        self._done: list[Check] = []
 
     @property
     def redactor(self) -> Redactor:
@@ -57,7 +61,10 @@ class Run:
                 after = max(0.0, PROGRESS_SECONDS - (started - began))
                 with self._waiting(check.id, after):
                     finding = _finding(check, self._setup, self._known)
+                    if self._may_pass(check, finding, self._clock() - started):
+                        finding = self._again(check, finding)
                 self._known = self._known.adding(finding.facts)
+                self._done.append(check)
                 result = self._result(check, finding, self._clock() - started, None)
                 if result.has_failed:
                     blocked[check.id] = check.id
@@ -81,6 +88,26 @@ class Run:
         finally:
             timer.cancel()
             console.stop_progress()
+
+    def _may_pass(self, check: Check, finding: Finding, seconds: float) -> bool:
+        """Whether a failure may be over in a moment, as `ask` hopes, too: it tries again."""
+        settings, error = self._known.get(Settings), finding.error
+        if finding.status != "fail" or check.id not in _CONNECTING or seconds > _QUICK_SECONDS:
+            return False
+        return bool(settings and settings.retries and error and error.retryable)
+
+    def _again(self, check: Check, failed_at_first: Finding) -> Finding:
+        """The finding of a second attempt, on a connection of its own."""
+        time.sleep(_PAUSE_SECONDS)
+        steps = [step for step in self._done if step.id in _CONNECTING[1:]]
+        for step in steps:
+            self._known = self._known.adding(_finding(step, self._setup, self._known).facts)
+        finding = _finding(check, self._setup, self._known)
+        if finding.status == "fail":
+            return failed_at_first
+        said = f"failed at first ({failed_at_first.summary}), then worked: {finding.summary}"
+        remedy = "the way comes and goes: `ask` tries again; --watch S shows how often"
+        return finding._replace(status="warn", summary=said, remedy=remedy)
 
     def _patience(self, check_id: str) -> str:
         name = _PATIENCE.get(check_id.partition(".")[0])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.config.settings import Settings
+from clinecli.config.settings import DEFAULT, Settings
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options.common import SETTINGS
 from clinecli.options.doctor import DoctorOptions
@@ -57,6 +57,12 @@ class Line(NamedTuple):
     @property
     def hop(self) -> Hop:
         return self.transport.route.hop
+
+    @property
+    def base_url(self) -> str:
+        """The base URL in words, and where it is from unless that is the default."""
+        source = self.settings.base_url_source
+        return "the base URL" + (f" (from {source})" if source != DEFAULT else "")
 
     def whole(self, seconds: float | None = None) -> Deadline:
         """For a whole call, or `seconds` of it."""

@@ -54,7 +54,7 @@ def tcp(_setup: Setup, known: Findings) -> Finding:
 
 
 def _unconnected(line: Line, found: Addresses, error: ConnectionFailed) -> Finding:
-    hop = line.hop
+    hop, proxy = line.hop, line.route.proxy
     details = [*_each(line, found.addresses)]
     remedy = error.hint
     if found.doubt:
@@ -67,8 +67,19 @@ def _unconnected(line: Line, found: Addresses, error: ConnectionFailed) -> Findi
         error = error.but(message=f"{error.message}: {hop.host} has IPv6 addresses only")
         remedy = "this network has no IPv6: use another one, a proxy, or a name with IPv4"
     elif error.code is Code.CONNECT_TIMEOUT:
-        remedy = f"a firewall may drop what goes to port {hop.port}: {error.hint}"
+        remedy = f"a firewall may drop what goes to port {hop.port}: {_check(line)}"
+    elif error.code is Code.UNREACHABLE:
+        remedy = f"a router or firewall on the way refuses: {_check(line)}"
+    elif error.code is Code.REFUSED:
+        where = f"the proxy's URL (from {proxy.source})" if proxy else line.base_url
+        remedy = f"check host and port of {where}; is the server running?"
     return with_proxies(line, failed(error, *details, remedy=remedy))
+
+
+def _check(line: Line) -> str:
+    if line.route.proxy:
+        return "ask who runs the network, or check the proxy's host and port"
+    return f"ask who runs the network, go through its proxy, or check {line.base_url}"
 
 
 def _each(line: Line, addresses: Sequence[str]) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _failed(setup: Setup, known: Findings, error: ClinecliError) -> Finding:
         error = error.but(message=said, hints=("ask the proxy's operator whether it allows this",))
     elif error.code in {Code.CONNECT_TIMEOUT, Code.CLOSED}:
         remedy = "a firewall, a VPN or an MTU that is too large drops TLS: ask who runs the network"
-        error = error.but(message=f"{error.message} ({address})", hints=(remedy,))
+        error = error.but(hints=(remedy,))
     finding = refused(line, error, with_proxy=False, setup=setup)
     if found and found.doubt and finding.error:
         summary = f"{finding.summary}; {found.doubt}"
@@ -92,4 +92,6 @@ def _failed(setup: Setup, known: Findings, error: ClinecliError) -> Finding:
     compared = other_family(line, found, address) if error.code in _ON_THE_WAY else None
     if not compared:
         return finding
-    return finding._replace(remedy=compared.remedy or finding.remedy).knowing(compared)
+    summary = f"{finding.summary}; {compared.summary}"
+    remedy = compared.remedy or finding.remedy
+    return finding._replace(summary=summary, remedy=remedy).knowing(compared)

@@ -119,7 +119,7 @@ DEAD = """\
 api.credit, api.model, api.chat, api.body
 
 root cause: net.tcp: 127.0.0.1:PORT refused the connection
-→ check host and port; is the server running?
+→ check host and port of the base URL (from CLINE_API_BASE_URL); is the server running?
 exit status 7 (connection)"""
 
 

@@ -53,7 +53,7 @@ def test_watch_tells_what_is_wrong_and_ends_with_it(env: dict[str, str]) -> None
 def test_wait_ends_with_the_report_of_what_is_still_wrong(env: dict[str, str]) -> None:
     with refusing() as port:
         env["CLINE_API_BASE_URL"] = f"http://127.0.0.1:{port}"
-        done = run(["doctor", "--wait", "0.2"], env)
+        done = run(["doctor", "--wait", "2"], env)
     assert done.returncode == 7
     assert b"clinecli: waiting: net.tcp" in done.stderr
     assert b"root cause: net.tcp" in done.stdout
