@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from clinecli.config.paths import home
-from clinecli.config.proxy import Proxy, bypassed, no_proxy, parse_proxy, proxy_variables
+from clinecli.config.proxy import (
+    CONFIG_PROXY,
+    Proxy,
+    bypassed,
+    no_proxy,
+    parse_proxy,
+    proxy_variables,
+)
 from clinecli.doctor.check import Finding
 from clinecli.doctor.setup import Line
-from clinecli.doctor.ways import Ways, through_proxy
+from clinecli.doctor.ways import Ways, beside_direct, through_proxy
 from clinecli.errors import ClinecliError
 
 _GSETTINGS_SECONDS = 2.0
@@ -31,14 +38,17 @@ class Unused(NamedTuple):
 
 def _unused_proxies(line: Line) -> list[Unused]:
     """What may be missing when the direct way fails; nothing where a proxy is used."""
-    if line.route.proxy or line.settings.proxy is not None:
+    if line.settings.proxy is not None:
         return []
     return [*_of_variables(line), *_of_files(line), *_of_desktop(line.environ)]
 
 
 def with_proxies(line: Line, finding: Finding) -> Finding:
-    """The failure of a direct way, with the proxies that may be missing, the one first through
-    which the API is reached."""
+    """A failure of the first hop: how the direct way fares where that is a proxy; else the proxies
+    that may be missing, the one first through which the API is reached."""
+    if line.route.proxy:
+        remedy = pac_remedy(line) or finding.remedy
+        return beside_direct(line, finding._replace(remedy=remedy))
     unused = _unused_proxies(line)
     if not unused:
         return finding
@@ -74,6 +84,19 @@ def _of_variables(line: Line) -> Iterator[Unused]:
         yield Unused("auto_proxy names a PAC file", _PAC_REMEDY)
 
 
+def pac_remedy(line: Line) -> str:
+    """What to do where a PAC file is named as if it were a proxy; empty where that is not so."""
+    used, settings = line.route.proxy, line.settings
+    if not used:
+        return ""
+    given = {"--proxy": settings.proxy, CONFIG_PROXY: settings.config_proxy}
+    url = given.get(used.source) or line.environ.get(used.source) or ""
+    if not url.partition("?")[0].rstrip("/").lower().endswith(_PAC_ENDS):
+        return ""
+    return f"{used.source} names a PAC file and no proxy: open it, and set the proxy it names"
+
+
+_PAC_ENDS = (".pac", ".dat")
 _PAC_REMEDY = "open the PAC file, and export HTTPS_PROXY with the proxy that it names"
 _GIT, _APT, _PIP = (
     re.compile(r"^\s*proxy\s*=\s*(\S+)", re.MULTILINE),
@@ -84,6 +107,7 @@ _ENVIRONMENT = re.compile(
     r"""^\s*(?:export\s+)?(?:https?|all)_proxy\s*=\s*["']?([^"'\s]+)""",
     re.MULTILINE | re.IGNORECASE,
 )
+_DOCKER = re.compile(r'"https?Proxy"\s*:\s*"([^"]+)"')
 _NPM = re.compile(r"^\s*(?:https-)?proxy\s*=\s*(\S+)", re.MULTILINE)
 
 
@@ -99,6 +123,10 @@ def _of_files(line: Line) -> Iterator[Unused]:
         (Path("/etc/environment"), _ENVIRONMENT),
         (own / ".curlrc", re.compile(r"^\s*-?-?proxy\s*[=\s]\s*[\"']?([^\"'\s]+)", re.MULTILINE)),
         (own / ".npmrc", _NPM),
+        (own / ".docker/config.json", _DOCKER),
+        (own / ".wgetrc", _ENVIRONMENT),
+        *((path, _ENVIRONMENT) for path in sorted(Path("/etc/profile.d").glob("*.sh"))),
+        *((Path(path), _PIP) for path in ("/etc/dnf/dnf.conf", "/etc/yum.conf")),
     ]
     for path, pattern in files:
         with suppress(OSError, UnicodeError):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from clinecli.config.proxy import CONFIG_PROXY, Proxy
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
+from clinecli.doctor.proxies import pac_remedy
 from clinecli.doctor.refusal import refused
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
@@ -16,7 +17,6 @@ from clinecli.transport.dial import connect, resolve, through_proxy
 
 _SLOW_SECONDS = 3.0
 _PROBE_SECONDS = 1.0
-_PAC_ENDS = (".pac", ".dat")
 _DNS = {Code.DNS_NOT_FOUND, Code.DNS_FAILED, Code.DNS_TIMEOUT}
 
 
@@ -82,8 +82,8 @@ def instead_of_a_proxy(line: Line, error: ClinecliError) -> str:
     used = line.route.proxy
     if not used:
         return ""
-    if _names_pac(line, used.source):
-        return f"{used.source} names a PAC file and no proxy: open it, and set the proxy it names"
+    if pac := pac_remedy(line):
+        return pac
     if used.scheme == "socks5" and error.code in _DNS:
         said = "socks5:// resolves names on this machine; let the proxy resolve them"
         return f"{said}: {_setting(used, 'socks5h')}"
@@ -98,13 +98,6 @@ def _other_protocol(line: Line, used: Proxy) -> str:
     if used.is_socks and _greets(line, b"OPTIONS * HTTP/1.0\r\n\r\n", b"HTTP/"):
         return f"it is an HTTP proxy: {_setting(used, 'http')}"
     return ""
-
-
-def _names_pac(line: Line, source: str) -> bool:
-    settings = line.settings
-    given = {"--proxy": settings.proxy, CONFIG_PROXY: settings.config_proxy}
-    url = given.get(source) or line.environ.get(source) or ""
-    return url.partition("?")[0].rstrip("/").lower().endswith(_PAC_ENDS)
 
 
 def _setting(used: Proxy, scheme: str) -> str:

@@ -99,7 +99,10 @@ def beside_direct(line: Line, finding: Finding) -> Finding:
     if not compared:
         return finding
     if compared.remedy:
-        finding = finding._replace(remedy=f"{finding.remedy}; or {compared.remedy}")
+        finding = finding._replace(
+            summary=f"{finding.summary}; directly it works",
+            remedy=f"{finding.remedy}; or {compared.remedy}",
+        )
     return finding.knowing(compared)
 
 

@@ -46,6 +46,7 @@ _VERIFY: dict[int, tuple[Code, str, str | None]] = {
 }
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 
+_PROXY_HINT = "check the proxy's host and port, or ask its operator"
 _UPDATE = "the server's operator must allow TLS 1.2 or 1.3; a proxy that inspects TLS may be old"
 _VERSION = (Code.TLS_VERSION, "speaks no version of TLS from 1.2 on", _UPDATE)
 _CIPHER = (
@@ -170,6 +171,7 @@ def _tunnel_timeout(case: _Case) -> ClinecliError:
     return ConnectionFailed(
         f"{case.hop.name} did not answer to CONNECT within {rounded(case.seconds)} s",
         code=Code.PROXY,
+        hint=_PROXY_HINT,
     )
 
 
@@ -177,23 +179,22 @@ def _tunnel_no_http(case: _Case) -> ClinecliError:
     return ConnectionFailed(
         f"{case.hop.name} did not answer to CONNECT as an HTTP proxy does",
         code=Code.PROXY,
-        hint="check the proxy's host and port",
+        hint=_PROXY_HINT,
     )
 
 
 def _tunnel_closed(case: _Case) -> ClinecliError:
-    return _hung_up(case, Code.PROXY)
+    return _hung_up(case, Code.PROXY, _PROXY_HINT)
 
 
 def _closed(case: _Case) -> ClinecliError:
     return _hung_up(case, Code.CLOSED)
 
 
-def _hung_up(case: _Case, code: Code) -> ClinecliError:
+def _hung_up(case: _Case, code: Code, hint: str | None = None) -> ClinecliError:
     how = "reset" if isinstance(case.error, ConnectionResetError) else "closed"
-    return ConnectionFailed(
-        f"{case.hop.name} {how} the connection without an answer", code=code, retry=Retry.TWICE
-    )
+    what = f"{case.hop.name} {how} the connection without an answer"
+    return ConnectionFailed(what, code=code, hint=hint, retry=Retry.TWICE)
 
 
 def _handshake_timeout(case: _Case) -> ClinecliError:

@@ -21,6 +21,11 @@ _CONNECT = 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _LENGTHS = {_IPV4: 4, _IPV6: 16}
 # RFC 1928, section 6: what each reply is called, and the code of an HTTP proxy that says the same.
+_HINTS = {
+    Code.PROXY_403: "the proxy does not allow this host: ask its operator, or use another proxy",
+    Code.PROXY_502: "check the host of the base URL; else ask the proxy's operator",
+    Code.PROXY_504: "check the host of the base URL; else ask the proxy's operator",
+}
 _REPLIES: dict[int, tuple[Code, str]] = {
     1: (Code.PROXY_502, "general failure"),
     2: (Code.PROXY_403, "not allowed by its rules"),
@@ -126,5 +131,6 @@ def _refusal(route: Route, reply: int) -> ClinecliError:
     return ConnectionFailed(
         f"{route.hop.name} refused the connection: {what}",
         code=code,
+        hint=_HINTS.get(code, "ask the proxy's operator, or use another proxy"),
         retry=Retry.NEVER if code in {Code.PROXY, Code.PROXY_403} else None,
     )

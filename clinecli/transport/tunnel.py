@@ -24,6 +24,7 @@ _UPSTREAM_HINT = (
     "check the host of the base URL; else ask the proxy's operator, or use another proxy"
 )
 _PORTAL_HINT = "log in to the network or to the proxy with a browser, then try again"
+_OPERATOR_HINT = "ask the proxy's operator, or use another proxy"
 _NO_PROXY_HINT = "check the proxy's host and port: this may be a web server and no proxy"
 _ANSWERS: dict[int, tuple[Code, str, str | None]] = {
     403: (
@@ -138,7 +139,7 @@ def _connect(
 
 def _refusal(route: Route, answer: h11.Response, title: bytes) -> ClinecliError:
     status = answer.status_code
-    code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", None))
+    code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", _OPERATOR_HINT))
     redact = Redactor(proxy_secrets(route.proxy))
 
     def text(value: bytes) -> str:
