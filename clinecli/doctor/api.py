@@ -206,11 +206,13 @@ def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
         return error if encrypted else named_proxy(line, error)
     if error.code is not Code.TIMEOUT:
         return error
-    seconds = min(line.idle(streams=False) or line.settings.timeout, line.settings.timeout)
+    timeout, idle = line.settings.timeout, line.idle(streams=False)
+    seconds = min(idle or timeout, timeout)
+    flag = "--idle-timeout" if idle and idle < timeout else "--timeout"
     return TransientError(
         f"{line.hop.name} accepts connections but does not answer within {seconds:g} s",
         code=error.code,
-        hint="try again later, raise --timeout, or check host and port of the base URL",
+        hint=f"try again later, raise {flag}, or check host and port of {line.base_url}",
     )
 
 

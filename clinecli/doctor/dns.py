@@ -26,7 +26,9 @@ from clinecli.transport.dial import refuse_far_hosts, resolve
 from clinecli.transport.route import Hop
 
 _SLOW_SECONDS = 1.5
-_CONTROL_SECONDS, _AGAIN_SECONDS = 2.0, 2.0
+_CONTROL_SECONDS, _AGAIN_SECONDS = 1.0, 3.5
+# What the look-up of both families gets once that of one has ended.
+_AFTER_IPV4 = 0.5
 # Names that exist, to tell "this name is blocked" from "no name resolves".
 _CONTROLS = ("example.com", "cloudflare.com")
 
@@ -113,8 +115,8 @@ def _once_more(line: Line, error: ConnectionFailed) -> Finding | None:
     """Why a name was not answered in time, where it is answered when asked otherwise."""
     hop, limit = line.hop, Deadline(_AGAIN_SECONDS)
     both, only = _LookUp(hop, socket.AF_UNSPEC), _LookUp(hop, socket.AF_INET)
-    both.wait(limit)
     only.wait(limit)
+    both.wait(limit if not only.found else Deadline(min(_AFTER_IPV4, limit.remaining())))
     if both.found:
         error = error.but(message=f"{error.message}, but later: {both.found}")
         remedy = "the name servers are slow: raise --connect-timeout (connect_timeout)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -177,7 +178,8 @@ def markdown(results: Sequence[Result], verdict: Verdict) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
+    # A server's text is no HTML, link or image where it is pasted.
+    return re.sub(r"([\\|`<&\[\]!])", r"\\\1", text)
 
 
 def workflow_commands(results: Sequence[Result], verdict: Verdict) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+from clinecli.config.host import is_loopback
 from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.certificate import Certificate, read_certificate
-from clinecli.doctor.chain import described, save_chain
+from clinecli.doctor.chain import described, page_title, save_chain
 from clinecli.doctor.check import Finding, Findings, ok, skip, warn
 from clinecli.doctor.interceptors import interceptor
 from clinecli.doctor.refusal import refused
@@ -19,6 +20,7 @@ from clinecli.transport.dial import Dialled, handshake
 from clinecli.transport.route import Stage
 
 _DAYS_LEFT = 7
+_HTTPS_PORT = 443
 _SLOW_SECONDS = 3.0
 # Failures of the way rather than of the server.
 _ON_THE_WAY = {Code.CONNECT_TIMEOUT, Code.HANDSHAKE_CUT, Code.CLOSED, Code.PLAIN_TEXT}
@@ -74,9 +76,27 @@ def tls(setup: Setup, known: Findings) -> Finding:
     return ok(summary, *details).knowing(*made)
 
 
+def _plain_text(line: Line, error: ClinecliError) -> ClinecliError:
+    """A port without TLS, or somebody's page in its place."""
+    origin = line.route.origin
+    title = page_title(line)
+    if not title:
+        return error
+    error = error.but(message=f"{error.message}: it answers in plain HTTP ({title})")
+    if is_loopback(origin.host):
+        hint = f"write {origin._replace(scheme='http')} as {line.base_url}"
+        return error.but(hints=(hint,))
+    if origin.port == _HTTPS_PORT:
+        hint = "a firewall or captive portal answers: log in to the network, or ask who runs it"
+        return error.but(hints=(hint,))
+    return error
+
+
 def _failed(setup: Setup, known: Findings, error: ClinecliError) -> Finding:
     """A handshake that failed: by the server, or by something on the way."""
     line, found, address = known[Line], known.get(Addresses), known[Open].dialled.address
+    if error.code is Code.PLAIN_TEXT:
+        error = _plain_text(line, error)
     if line.route.proxy and error.code in _ON_THE_WAY:
         said = f"{error.message}, through {line.hop.name}: the proxy, or the host behind it, is why"
         error = error.but(message=said, hints=("ask the proxy's operator whether it allows this",))

@@ -8,8 +8,6 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +73,7 @@ class Bench:
     def tls(self, context: ssl.SSLContext | None = None, name: str = "localhost") -> Any:
         """The API behind TLS; the lab's own CA is trusted."""
         context = context or self.authority.valid()
-        self.server = self.run(api({"HEAD /": _with_date}, context=context))
+        self.server = self.run(api(context=context))
         self.trusts()
         self.url(f"https://{name}:{self.server.port}")
         return self.server
@@ -146,10 +144,6 @@ class Case(NamedTuple):
     status: int = 0
     words: tuple[str, ...] = ()
     cure: Callable[[Bench, str], object] | None = None
-
-
-def _with_date(_: bytes, __: bytes) -> bytes:
-    return response(b"", Date=format_datetime(datetime.now(UTC), usegmt=True))
 
 
 # Cures
