@@ -112,6 +112,8 @@ class _Report:
         self._sink.commit()
         if self._bundle:
             self._write_bundle(self._bundle, text, self._document(found, run.redactor))
+        if self._options.save_chain:
+            self._tell_of_chain(self._options.save_chain)
         if self._setup.environ.get("GITHUB_ACTIONS") == "true":
             self._setup.console.runner_commands(workflow_commands(self._results, found))
         return found.exit_status
@@ -167,6 +169,13 @@ class _Report:
         from clinecli.doctor.watch import baseline
 
         return baseline(self._options.baseline, self._options.network.timeout)
+
+    def _tell_of_chain(self, path: str) -> None:
+        """Say so where --save-chain had nothing to write."""
+        from clinecli.doctor.chain import SAVED
+
+        if not any(SAVED in detail for result in self._results for detail in result.details):
+            self._setup.console.note(f"no certificate was seen: {path} is not written")
 
     def _write_bundle(self, sink: FileSink, text: str, document: bytes) -> None:
         """Text and JSON in one file, to attach to a ticket."""

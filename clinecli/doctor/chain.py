@@ -19,6 +19,8 @@ from clinecli.streams.output import FileSink
 from clinecli.transport.dial import connect, handshake, reach, resolve
 from clinecli.transport.route import Stage
 
+# What the detail of a saved chain says.
+SAVED = "certificate(s) saved to"
 _PROBE_SECONDS = 3.0
 _MOST_BYTES = 1 << 18
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
@@ -155,7 +157,7 @@ def save_chain(path: str | None, line: Line, ders: tuple[bytes, ...] | None) -> 
         with suppress(ClinecliError, OSError):
             ders = shown(line).ders
     if not ders:
-        return [f"no certificate was seen: {path} is not written (--save-chain)"]
+        return []
     pem = "".join(ssl.DER_cert_to_PEM_cert(der) for der in ders)
     try:
         sink = FileSink(path, flag="--save-chain")
@@ -165,7 +167,7 @@ def save_chain(path: str | None, line: Line, ders: tuple[bytes, ...] | None) -> 
         return [f"{error.message} (--save-chain)"]
     return [
         (
-            f"{len(ders)} certificate(s) saved to {path}; if you trust the network's operator: "
+            f"{len(ders)} {SAVED} {path}; if you trust the network's operator: "
             f"clinecli ask --ca-file {shlex.quote(path)} …"
         )
     ]

@@ -26,7 +26,7 @@ from clinecli.transport.dial import refuse_far_hosts, resolve
 from clinecli.transport.route import Hop
 
 _SLOW_SECONDS = 1.5
-_CONTROL_SECONDS, _AGAIN_SECONDS = 1.0, 3.5
+_CONTROL_SECONDS, _AGAIN_SECONDS = 1.0, 3.0
 # What the look-up of both families gets once that of one has ended.
 _AFTER_IPV4 = 0.5
 # Names that exist, to tell "this name is blocked" from "no name resolves".

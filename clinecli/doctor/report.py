@@ -171,8 +171,8 @@ def markdown(results: Sequence[Result], verdict: Verdict) -> str:
     """The report to paste into a ticket: a table, then cause and remedy."""
     lines = ["| check | status | what |", "|---|---|---|"]
     for result in results:
-        said = "<br>".join([result.summary, *result.details])
-        lines.append(f"| `{result.id}` | {result.status} | {_cell(said)} |")
+        said = "<br>".join(map(_cell, (result.summary, *result.details)))
+        lines.append(f"| `{result.id}` | {result.status} | {said} |")
     conclusion = _conclusion(results, verdict, Style(), ())
     return "\n".join([*lines, "", *(f"{_cell(line)}  " for line in conclusion)]) + "\n"
 
