@@ -52,7 +52,7 @@ _clinecli_describe() {
       esac ;;
     doctor)
       options='-m --model -j --json --live --request --strict --markdown --bundle --save-chain --wait --watch --count --baseline --schema --list --base-url --key-file --proxy --ca-file --cert --cert-key --profile --connect-timeout --idle-timeout --timeout --retries -v --verbose -q --quiet -h --help'
-      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls api.http api.clock api.auth api.credit api.model message api.chat api.body'
+      operands='words runtime config key env.proxy env.ca net.dns net.tcp net.proxy net.tls net.ways api.http api.clock api.auth api.credit api.model message api.chat api.body'
       case $2 in
         -m|--model) takes='model' ;;
         --request|--bundle|--save-chain|--baseline|--key-file|--ca-file|--cert|--cert-key) takes='file' ;;

@@ -111,14 +111,10 @@ def no_proxy(environ: Mapping[str, str]) -> tuple[str, list[str]]:
 def parse_proxy(text: str, source: str) -> Proxy:
     """Read `[scheme://][user:password@]host[:port]`. Raises `ConnectionFailed`."""
     text = text.strip()
-    hint = f"set {source} to http://HOST:PORT, or unset it"
-    if "@" in text:
-        hint = (
-            f"set {source} to http://USER:PASSWORD@HOST:PORT, special characters "
-            "percent-encoded (# is %23), or unset it"
-        )
+    hint = _spelling(text, source)
+    quoted = ": it stands in quotes, which belong to the shell" if text[:1] in {'"', "'"} else ""
     malformed = ConnectionFailed(
-        f"the proxy URL from {source} is malformed",
+        f"the proxy URL from {source} is malformed{quoted}",
         hint=hint,
         code=Code.PROXY,
         retry=Retry.NEVER,
@@ -147,6 +143,16 @@ def parse_proxy(text: str, source: str) -> Proxy:
         source,
         unquote(parts.username) if parts.username else None,
         Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+def _spelling(text: str, source: str) -> str:
+    """What to write instead of a proxy URL that cannot be used."""
+    if "@" not in text:
+        return f"set {source} to http://HOST:PORT, or unset it"
+    return (
+        f"set {source} to http://USER:PASSWORD@HOST:PORT, special characters "
+        "percent-encoded (# is %23), or unset it"
     )
 
 

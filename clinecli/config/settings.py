@@ -136,7 +136,7 @@ class _Layers(NamedTuple):
         ):
             if value is not None:
                 return value, source
-        return flag.default, _DEFAULT
+        return flag.default, DEFAULT
 
     def number(self, name: str) -> float:
         """A number within the limits of its flag."""
@@ -151,7 +151,7 @@ class _Layers(NamedTuple):
         return float(value)
 
 
-_DEFAULT = "the default"
+DEFAULT = "the default"
 
 
 def _blamed(source: str) -> type[ClinecliError]:
@@ -191,7 +191,7 @@ def _settings(network: NetworkOptions, layers: _Layers, profile: str | None) -> 
     if cert_key and not cert:
         error = _blamed(cert_key_source)
         raise error(f"{cert_key_source} without a certificate", hint="add --cert FILE")
-    has_idle_timeout = layers.pick("idle_timeout")[1] != _DEFAULT
+    has_idle_timeout = layers.pick("idle_timeout")[1] != DEFAULT
     return Settings(
         base_url=parse_base_url(base_url, base_url_source),
         base_url_source=base_url_source,

@@ -13,7 +13,7 @@ from clinecli.chat.endpoints import ACCOUNT
 from clinecli.config.keys import Key
 from clinecli.doctor.api import Greeting, not_at_base_url
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure
+from clinecli.doctor.client import Answered, Client, chat_failure
 from clinecli.doctor.key import expiry_of
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import AuthError, ClinecliError, CreditError, IncompleteError
@@ -144,7 +144,7 @@ def auth(setup: Setup, known: Findings) -> Finding:
 
 def _hear_account(client: Client, greeting: Greeting) -> _Heard:
     try:
-        answer = client.get(ACCOUNT, seconds=SIDE_SECONDS)
+        answer = client.side(ACCOUNT)
     except ClinecliError as error:
         return _Heard(AccountSays.OTHER, error)
     failure = answer.failure

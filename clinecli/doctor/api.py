@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
-from clinecli.chat.endpoints import ACCOUNT, OPENAI_MODELS
+from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
 from clinecli.config.base_url import API_PATH, BaseUrl
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
+from clinecli.doctor.chain import speaks_tls
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import SIDE_SECONDS, Answered, Client, chat_failure, wanted_model
-from clinecli.doctor.net import name_proxy
+from clinecli.doctor.client import (
+    GREETING_SECONDS,
+    Answered,
+    Client,
+    chat_failure,
+    is_server_error,
+    wanted_model,
+)
+from clinecli.doctor.clock import http_date, skew_text
+from clinecli.doctor.proxy import named_proxy
+from clinecli.doctor.refusal import client_certificate
 from clinecli.doctor.setup import Line, Setup
+from clinecli.doctor.tcp import Open
 from clinecli.errors import (
     AuthError,
     ClinecliError,
@@ -54,16 +64,12 @@ def http(setup: Setup, known: Findings) -> Finding:
     """Whether the API answers, asked without the key."""
     line = known[Line]
     log = setup.console.detail if setup.console.verbose else None
-    client = Client(line, known.get(Key), wanted_model(line, known), log)
+    dialled = known[Open].dialled
+    client = Client(line, known.get(Key), wanted_model(line, known), log, dialled)
     try:
-        answer = client.get(ACCOUNT, with_key=False)
-    except TransientError as error:
-        return failed(_silence(line, error)).knowing(client)
-    except (TlsError, ConnectionFailed) as error:
-        # Over http://, nobody but the proxy is connected to.
-        if not line.route.is_encrypted:
-            return failed(name_proxy(line, error)).knowing(client)
-        return failed(error).knowing(client)
+        answer = client.side(ACCOUNT, with_key=False, seconds=GREETING_SECONDS)
+    except ClinecliError as error:
+        return _elsewhere(setup, line, client, error)
     facts = (client, _greeting(answer, setup.now()))
     wrong = _wrong(answer)
     if wrong:
@@ -72,12 +78,36 @@ def http(setup: Setup, known: Findings) -> Finding:
     shown = [f"{name}: {value}" for name, value in facts[1].headers]
     if wrong:
         details = (f"GET {ACCOUNT}: HTTP {answer.status} after {latency}", *shown)
+        wrong = _by_its_page(line, answer, wrong)
         found = known.get(Addresses)
         named = not_at_base_url(line, wrong)
         if found and found.doubt:
-            return failed(named, found.doubt, *details).knowing(*facts)
+            said = named.but(message=f"{named.message}; {found.doubt}", hints=(found.remedy,))
+            return failed(said, *details).knowing(*facts)
         return failed(named, *details).knowing(*facts)
     return _answers(answer, latency, shown).knowing(*facts)
+
+
+def _elsewhere(setup: Setup, line: Line, client: Client, missed: ClinecliError) -> Finding:
+    """A server without an answer at the account: `ask` never goes there. What it says at the chat
+    endpoint counts, however long that takes."""
+    try:
+        answer = client.ask_nothing(with_key=False)
+    except ClinecliError as error:
+        is_ours = error.code is Code.CLIENT_CERTIFICATE
+        seen = client_certificate(line.settings.cert) if is_ours else []
+        return failed(_unanswered(line, error), *seen).knowing(client)
+    facts = (client, _greeting(answer, setup.now()))
+    wrong = _wrong_at_chat(answer)
+    if wrong and not is_server_error(wrong):
+        details = (f"GET {ACCOUNT}: {missed.text}", f"POST {CHAT}: HTTP {answer.status}")
+        return failed(not_at_base_url(line, wrong), *details).knowing(*facts)
+    return warn(
+        f"answers at {CHAT} (HTTP {answer.status} after {answer.seconds:.1f} s without a key), "
+        f"but not at {ACCOUNT}: {missed.text}",
+        remedy="`ask` needs nothing from there; --live asks for real",
+        error=missed,
+    ).knowing(*facts)
 
 
 def _answers(answer: Answered, latency: str, shown: list[str]) -> Finding:
@@ -116,7 +146,7 @@ def _greeting(answer: Answered, now: float) -> Greeting:
 def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
     """A server that has nothing of the API, in terms of the base URL; a proxy by its name."""
     if wrong.http_status == 407 and line.route.proxy:
-        return name_proxy(line, wrong)
+        return named_proxy(line, wrong)
     base_url, source = line.settings.base_url, line.settings.base_url_source
     if base_url.host.startswith("app.") and wrong.code is Code.NOT_THE_API:
         hint = f"the API is not at the web site: try {_with_host(base_url)} (from {source})"
@@ -154,7 +184,7 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
         client = Client(moved, None, settings.model)
         try:
             for path in (ACCOUNT, OPENAI_MODELS):
-                answer = client.get(path, with_key=False, seconds=SIDE_SECONDS)
+                answer = client.side(path, with_key=False)
                 is_json = not answer.is_page and answer.status != 404
                 if is_json and (answer.failure is None or isinstance(answer.failure, AuthError)):
                     return True
@@ -165,14 +195,47 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
     return False
 
 
-def _silence(line: Line, error: TransientError) -> ClinecliError:
+def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
+    encrypted = line.route.is_encrypted
+    garbled = error.code in {Code.CLOSED, Code.NOT_THE_API}
+    if garbled and not (encrypted or line.route.proxy) and speaks_tls(line):
+        return _https(line, error)
+    if isinstance(error, TlsError | ConnectionFailed):
+        # Over http://, nobody but the proxy is connected to.
+        return error if encrypted else named_proxy(line, error)
     if error.code is not Code.TIMEOUT:
         return error
+    timeout, idle = line.settings.timeout, line.idle(streams=False)
+    seconds = min(idle or timeout, timeout)
+    flag = "--idle-timeout" if idle and idle < timeout else "--timeout"
     return TransientError(
-        f"{line.hop.name} accepts connections but does not answer within {line.patience:g} s",
+        f"{line.hop.name} accepts connections but does not answer within {seconds:g} s",
         code=error.code,
-        hint="try again later, raise --timeout, or check host and port of the base URL",
+        hint=f"try again later, raise {flag}, or check host and port of {line.base_url}",
+    )
+
+
+def _by_its_page(line: Line, answer: Answered, wrong: ClinecliError) -> ClinecliError:
+    """The same error, with what the title of a page says."""
+    title = answer.title
+    if not title:
+        return wrong
+    if "plain HTTP request was sent to HTTPS" in title:
+        return _https(line, wrong)
+    wrong = wrong.but(message=f"{wrong.message}; its page says: {title}")
+    if "SSL certificate" in title and wrong.http_status in {400, 495, 496}:
+        hint = "pass the client certificate that you were given (--cert, --cert-key)"
+        return wrong.but(hints=(hint,), code=Code.CLIENT_CERTIFICATE)
+    return wrong
+
+
+def _https(line: Line, error: ClinecliError) -> ClinecliError:
+    """A port that speaks TLS where plain HTTP is asked."""
+    base_url, source = line.settings.base_url, line.settings.base_url_source
+    return error.but(
+        message=f"{error.message}: this port speaks TLS",
+        hints=(f"write {base_url._replace(scheme='https')} (base URL from {source})",),
     )
 
 
@@ -194,46 +257,30 @@ def _second_opinion(client: Client, wrong: ClinecliError) -> ClinecliError | Non
     if missing and client.lists_models(with_key=False):
         return None
     try:
-        failure = chat_failure(client.ask_nothing(with_key=False))
+        failure = _wrong_at_chat(client.ask_nothing(with_key=False))
     except ClinecliError:
         return None if missing else wrong
-    if isinstance(failure, AuthError | CreditError):
-        return None
     # A server without the other endpoints may only have stumbled over the missing key.
     return None if missing and failure and failure.http_status == 500 else failure
+
+
+def _wrong_at_chat(answer: Answered) -> ClinecliError | None:
+    """What is wrong with the chat endpoint by what it says without the key."""
+    failure = chat_failure(answer)
+    return None if isinstance(failure, AuthError | CreditError) else failure
 
 
 def clock(_setup: Setup, known: Findings) -> Finding:
     """The local clock against the server's Date header."""
     greeting = known[Greeting]
-    try:
-        date = _http_date(greeting.date or "")
-        skew = greeting.seen - date.timestamp()
-    except (ValueError, TypeError, OverflowError):
+    date = http_date(greeting.date or "")
+    if not date:
         return skip("the server does not say what time it is")
+    skew = greeting.seen - date.timestamp()
     if abs(skew) <= _CLOCK_SECONDS:
         return ok(f"within {max(abs(skew), 1):.0f} s of the server's")
-    direction = "ahead of" if skew > 0 else "behind"
     return warn(
-        f"this machine's clock is {_duration(abs(skew))} {direction} the server's",
+        f"this machine's clock is {skew_text(skew)} the server's",
         f"the server says {greeting.date}",
         remedy="set the clock, best by NTP: certificates and tokens are judged by it",
     )
-
-
-def _http_date(text: str) -> datetime:
-    """The moment that a Date header names (RFC 9110, section 5.6.7). Raises `ValueError`."""
-    try:
-        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    except ValueError:
-        # The obsolete forms, for which an import of 10 ms is worth it.
-        from email.utils import parsedate_to_datetime
-
-        return parsedate_to_datetime(text)
-
-
-def _duration(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"

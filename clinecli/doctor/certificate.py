@@ -5,10 +5,15 @@ Python's ssl tells it of verified certificates only, and `cryptography` is too m
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from clinecli.reading import MIB, TooLarge, read_file
+
+_SECONDS = 10.0
 _OCTETS = 0x04
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
@@ -27,6 +32,15 @@ class Certificate(NamedTuple):
     not_after: datetime
     names: tuple[str, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Its members in the JSON report."""
+        return {
+            "subject": self.subject,
+            "issuer": self.issuer,
+            "not_before": self.not_before.isoformat(),
+            "not_after": self.not_after.isoformat(),
+        }
+
 
 class _Item(NamedTuple):
     tag: int
@@ -39,6 +53,16 @@ def read_certificate(der: bytes) -> Certificate | None:
         return _certificate(der)
     except (ValueError, IndexError, UnicodeError, StopIteration):
         return None
+
+
+def client_certificate_of(path: str | None) -> Certificate | None:
+    """The certificate of `--cert`."""
+    with suppress(OSError, ValueError, TooLarge):
+        text = read_file(path or "", limit=MIB, seconds=_SECONDS).decode("latin-1")
+        begin = text.index("-----BEGIN CERTIFICATE-----")
+        end = text.index("-----END CERTIFICATE-----") + len("-----END CERTIFICATE-----")
+        return read_certificate(ssl.PEM_cert_to_DER_cert(text[begin:end]))
+    return None
 
 
 def _certificate(der: bytes) -> Certificate:

@@ -123,7 +123,7 @@ def _live(known: Findings, client: Client) -> Finding:
 def _streamed(client: Client, request: ChatRequest, follower: _Follower) -> ClinecliError | None:
     """What is wrong with the reply as `stream` gets it."""
     try:
-        call = client.call("POST", CHAT, request.encode(stream=True))
+        call = client.call("POST", CHAT, request.encode(stream=True), streams=True)
         with client.send(call) as answer:
             for events in reply_events(answer):
                 follower.take(events)
@@ -154,7 +154,7 @@ def _judged(follower: _Follower, wanted: str) -> Finding:
 
 def _whole(client: Client, request: ChatRequest) -> Reply:
     """The reply as `ask` gets it. Raises `ClinecliError`."""
-    call = client.call("POST", CHAT, request.encode(stream=False), idle=False)
+    call = client.call("POST", CHAT, request.encode(stream=False))
     with client.send(call) as answer:
         reply = Reply()
         reply.add(whole_reply(answer))
@@ -218,7 +218,9 @@ def body(setup: Setup, known: Findings) -> Finding:
     client = known[Client]
     size = f"{LARGE_BYTES >> 10} KiB"
     try:
-        answer = client.ask_nothing(with_key=True, padding=LARGE_BYTES, seconds=_LARGE_SECONDS)
+        # Where a small one is slow, a large one may be so, too.
+        seconds = _LARGE_SECONDS + 2 * client.ask_nothing(with_key=True).seconds
+        answer = client.ask_nothing(with_key=True, padding=LARGE_BYTES, seconds=seconds)
     except ClinecliError as error:
         return warn(
             f"a request of {size} gets no answer: {error.text}",

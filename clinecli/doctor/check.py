@@ -65,12 +65,14 @@ class Findings:
 
 
 class Check(NamedTuple):
-    """One thing to look at. It is skipped when a check that it needs has failed."""
+    """One thing to look at. It is skipped when a check that it needs has failed, and not when one
+    has that it comes `after`."""
 
     id: str
     title: str
     needs: tuple[str, ...]
     run: Callable[[Setup, Findings], Finding]
+    after: tuple[str, ...] = ()
 
 
 class Result(NamedTuple):
@@ -153,7 +155,7 @@ def select(checks: Sequence[Check], wanted: Iterable[str]) -> list[Check]:
             raise _unknown(name, by_id)
         if name not in chosen:
             chosen.add(name)
-            pending.extend(by_id[name].needs)
+            pending.extend((*by_id[name].needs, *by_id[name].after))
     return [check for check in checks if check.id in chosen]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from clinecli.chat.api_errors import describe_body
+from clinecli.chat.api_errors import describe_body, one_line
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import CHAT, OPENAI_MODELS
 from clinecli.config.keys import Key
@@ -15,7 +16,7 @@ from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
 from clinecli.transport.client import JSON, Call
-from clinecli.transport.deadline import Deadline
+from clinecli.transport.dial import Dialled
 from clinecli.transport.exchange import Answer, Connection
 from clinecli.transport.replies import failure_of
 
@@ -25,12 +26,16 @@ TELLING = (
     *("x-error", "x-squid-error", "x-cache", "proxy-authenticate"),
 )
 _TELLING_PREFIX = "x-ratelimit"
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_TITLE_BYTES = 16384
 # What a server may hold back of a request that it has not finished reading.
 LARGE_BYTES = 64 * 1024
 
 
-# What an endpoint gets that `ask` does not need.
-SIDE_SECONDS = 30.0
+# What an endpoint gets that `ask` does not need: the first one, each one, each after one that hung.
+GREETING_SECONDS, SIDE_SECONDS, _HUNG_SECONDS = 10.0, 30.0, 5.0
+# A limit of so many seconds may be one of doctor's own making: then it asks again.
+_LIMIT_SECONDS = 5.0
 
 
 class Answered(NamedTuple):
@@ -51,6 +56,12 @@ class Answered(NamedTuple):
         return "HTML" in describe_body(self.body, self.headers.get("content-type", ""))
 
     @property
+    def title(self) -> str:
+        """The title of a page; empty without one."""
+        found = _TITLE.search(self.body[:_TITLE_BYTES]) if self.is_page else None
+        return one_line(found[1].decode("utf-8", "replace"), 200) if found else ""
+
+    @property
     def telling(self) -> dict[str, str]:
         """The headers of interest."""
         return {
@@ -63,27 +74,44 @@ class Answered(NamedTuple):
 class Client:
     """Asks the API. An answer is kept: the same request is never sent twice.
 
-    `sent` counts the requests, since a server may count them, too.
+    The first request goes over `dialled`. `sent` counts the requests, since a server may count
+    them, too.
     """
 
     def __init__(
-        self, line: Line, key: Key | None, model: str, log: Callable[[str], None] | None = None
+        self,
+        line: Line,
+        key: Key | None,
+        model: str,
+        log: Callable[[str], None] | None = None,
+        dialled: Dialled | None = None,
     ) -> None:
         self.model = model
         self.sent = 0
+        self._has_hung = False
         self._line = line
         self._key = key
         self._log = log
-        self._kept: Connection | None = None
+        host = line.route.origin.host if dialled and dialled.tls else ""
+        self._kept = Connection(dialled, line.hop, host) if dialled else None
         self._answers: dict[tuple[str, str, bytes, bool], Answered | ClinecliError] = {}
 
     def get(self, path: str, *, with_key: bool = True, seconds: float | None = None) -> Answered:
         """The answer to a GET. Raises `ClinecliError` when there is no whole answer."""
         return self._once("GET", path, b"", with_key=with_key, seconds=seconds)
 
+    def side(self, path: str, *, with_key: bool = True, seconds: float = SIDE_SECONDS) -> Answered:
+        """The same of an endpoint that `ask` does not need, within `seconds`."""
+        seconds = min(seconds, _HUNG_SECONDS) if self._has_hung else seconds
+        try:
+            return self.get(path, with_key=with_key, seconds=seconds)
+        except TransientError as error:
+            self._has_hung = self._has_hung or error.code is Code.TIMEOUT
+            raise
+
     def document(self, path: str, *, with_key: bool = True) -> bytes:
         """The JSON of a GET that `ask` never sends. Raises `ClinecliError`."""
-        answer = self.get(path, with_key=with_key, seconds=SIDE_SECONDS)
+        answer = self.side(path, with_key=with_key)
         if answer.failure:
             raise answer.failure
         return json_body(answer.body)
@@ -96,12 +124,21 @@ class Client:
         fields: dict[str, Any] = {"model": self.model, "messages": [], "max_tokens": 1}
         body = dumps({**fields, "stream": False})
         # White space after JSON is JSON.
-        return self._once("POST", CHAT, body + b" " * padding, with_key=with_key, seconds=seconds)
+        body += b" " * padding
+        answer = self._once("POST", CHAT, body, with_key=with_key, seconds=seconds)
+        wish = answer.failure.retry_after if answer.failure else None
+        if answer.status == 429 and answer.number > 1 and (wish or 1.0) <= _LIMIT_SECONDS:
+            self._answers.pop(("POST", CHAT, body, with_key))
+            time.sleep(wish or 1.0)
+            answer = self._once("POST", CHAT, body, with_key=with_key, seconds=seconds)
+            # Once is enough.
+            self._answers["POST", CHAT, body, with_key] = answer._replace(number=1)
+        return answer
 
     def lists_models(self, *, with_key: bool) -> bool:
         """Whether the server has the list of models of an OpenAI-compatible server."""
         try:
-            failure = self.get(OPENAI_MODELS, with_key=with_key, seconds=SIDE_SECONDS).failure
+            failure = self.side(OPENAI_MODELS, with_key=with_key).failure
         except ClinecliError:
             return False
         return failure is None or isinstance(failure, AuthError)
@@ -114,20 +151,19 @@ class Client:
         *,
         with_key: bool = True,
         seconds: float | None = None,
-        idle: bool = True,
+        streams: bool = False,
     ) -> Call:
-        """A request that may take as long as one of `ask`, or `seconds`; with `idle`, its bytes
-        may keep waiting as long as those of `stream`. Raises `TransientError`."""
+        """A request that may take as long as one of `ask`, or of `stream`, or `seconds`."""
         line = self._line
         return Call(
             method,
             path,
-            Deadline(line.deadline.bound(seconds)),
+            line.whole(seconds),
             body=body,
             headers=JSON if body else (),
             key=self._key.secret if self._key else None,
             sends_key=with_key,
-            idle=line.patience if idle else line.settings.idle_timeout,
+            idle=line.idle(streams=streams),
             log=self._log,
         )
 
@@ -140,7 +176,7 @@ class Client:
                 call = self.call(method, path, body, with_key=with_key, seconds=seconds)
                 self._answers[request] = self._send(call)
             except ClinecliError as error:
-                self._answers[request] = error
+                self._answers[request] = _of_own_limit(error, seconds, self._line)
         answer = self._answers[request]
         if isinstance(answer, ClinecliError):
             raise answer
@@ -174,6 +210,13 @@ class Client:
         if self._kept:
             self._kept.close()
             self._kept = None
+
+
+def _of_own_limit(error: ClinecliError, seconds: float | None, line: Line) -> ClinecliError:
+    """The same error; where it is a limit of doctor's own that was too short, not of a flag."""
+    if seconds is None or error.code is not Code.TIMEOUT or seconds >= line.settings.timeout:
+        return error
+    return error.but(message=f"no complete answer within {seconds:g} s", hints=("try again later",))
 
 
 def wanted_model(line: Line, findings: Findings) -> str:

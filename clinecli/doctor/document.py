@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from signal import SIGINT
 from typing import Any
 
 from clinecli import __version__
@@ -15,8 +16,10 @@ from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.api import Greeting
 from clinecli.doctor.check import Fact, Result, Verdict
 from clinecli.doctor.failure_class import failure_class
-from clinecli.doctor.net import Peer, Tunnel
-from clinecli.doctor.tls import Handshake, RefusedChain
+from clinecli.doctor.proxy import Tunnel
+from clinecli.doctor.refusal import RefusedChain
+from clinecli.doctor.tcp import Peer
+from clinecli.doctor.tls import Handshake
 from clinecli.errors import ExitStatus
 from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions
@@ -57,7 +60,9 @@ def report(
         "timings_ms": timings(results),
     }
     if interrupted_at:
-        document["interrupted_at"] = interrupted_at
+        # Whatever was found so far: it did not come to its end.
+        stopped = {"ok": False, "exit_status": 128 + SIGINT, "interrupted_at": interrupted_at}
+        document |= stopped
     return redacted(document, redact).replace(b"##[", b"##\\u005b")
 
 

@@ -14,11 +14,11 @@ from clinecli.config.proxy import (
     proxy_variables,
 )
 from clinecli.config.settings import Settings
+from clinecli.doctor.certificate import client_certificate_of
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError
 from clinecli.transport.client import Transport
-from clinecli.transport.deadline import Deadline
 from clinecli.transport.tls import has_system_store
 
 # Variables by which other tools are told what to trust, and which mean nothing here.
@@ -45,7 +45,7 @@ def proxy(setup: Setup, known: Findings) -> Finding:
     except ClinecliError as error:
         return failed(error, *details)
     chosen = transport.route.proxy
-    line = Line(settings, transport, Deadline(settings.timeout), environ)
+    line = Line(settings, transport, environ)
     doubts = [*_contradictions(environ), *_useless_entries(environ)]
     details += _entries_httpx_fails_at(environ)
     if chosen:
@@ -137,6 +137,18 @@ def _is_network(entry: str) -> bool:
 
 def ca(setup: Setup, known: Findings) -> Finding:
     """Where trust comes from, and whether it can be had."""
+    finding = _authorities(setup, known)
+    certificate = client_certificate_of(known[Settings].cert)
+    if certificate and certificate.not_after.timestamp() < setup.now() and finding.status != "fail":
+        return warn(
+            f"the client certificate (--cert) expired on {certificate.not_after:%Y-%m-%d}",
+            *finding.details,
+            remedy="get a current one from who issued it",
+        ).knowing(*finding.facts)
+    return finding
+
+
+def _authorities(setup: Setup, known: Findings) -> Finding:
     settings, environ, line = known[Settings], setup.environ, known.get(Line)
     route = line.route if line else None
     needed = route.needs_trust if route else settings.base_url.scheme == "https"

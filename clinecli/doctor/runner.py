@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from clinecli.chat.api_errors import one_line
 from clinecli.config.keys import Key
 from clinecli.config.proxy import proxy_secrets
 from clinecli.config.secret import Redactor
+from clinecli.config.settings import Settings
 from clinecli.doctor.check import Check, Finding, Findings, Result, failed
 from clinecli.doctor.report import tame
 from clinecli.doctor.setup import Line, Setup
-from clinecli.errors import ClinecliError, InternalError
+from clinecli.errors import ClinecliError, Code, InternalError
 from clinecli.streams.report import bug_place
 from clinecli.text import clean
 
 PROGRESS_SECONDS = 2.0
+# After so long, a check says on stderr that it waits, where no line on a terminal shows it.
+NOTE_SECONDS = 5.0
+# What makes the connection, step by step: a failure that came quickly is given a second chance.
+_CONNECTING = ("net.dns", "net.tcp", "net.proxy", "net.tls")
+_QUICK_SECONDS, _PAUSE_SECONDS = 2.0, 0.3
+# By what a check is held up: the setting and its flag, by the first word of its id.
+_PATIENCE = {"net": "connect_timeout", "api": "timeout"}
 
 
 class Run:
@@ -26,6 +36,7 @@ class Run:
         self._setup = setup
         self._clock = clock
         self._known = Findings()
+        self._done: list[Check] = []
 
     @property
     def redactor(self) -> Redactor:
@@ -49,10 +60,12 @@ class Run:
                     continue
                 started = self._clock()
                 after = max(0.0, PROGRESS_SECONDS - (started - began))
-                self._setup.console.start_progress(f"checking {check.id}", after=after)
-                finding = _finding(check, self._setup, self._known)
-                self._setup.console.stop_progress()
+                with self._waiting(check.id, after):
+                    finding = _finding(check, self._setup, self._known)
+                    if self._may_pass(check, finding, self._clock() - started):
+                        finding = self._again(check, finding)
                 self._known = self._known.adding(finding.facts)
+                self._done.append(check)
                 result = self._result(check, finding, self._clock() - started, None)
                 if result.has_failed:
                     blocked[check.id] = check.id
@@ -60,6 +73,51 @@ class Run:
         finally:
             self._setup.console.stop_progress()
             self._close()
+
+    @contextmanager
+    def _waiting(self, check_id: str, after: float) -> Iterator[None]:
+        """Show what is waited for, and for how long at most."""
+        console = self._setup.console
+        label = f"checking {check_id}{self._patience(check_id)}"
+        console.start_progress(label, after=after)
+        timer = threading.Timer(NOTE_SECONDS, console.note, (f"still {label}",))
+        timer.daemon = True
+        if not console.shows_progress:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            console.stop_progress()
+
+    def _may_pass(self, check: Check, finding: Finding, seconds: float) -> bool:
+        """Whether a failure may be over in a moment, as `ask` hopes, too: it tries again."""
+        settings, error = self._known.get(Settings), finding.error
+        if finding.status != "fail" or check.id not in _CONNECTING or seconds > _QUICK_SECONDS:
+            return False
+        in_time = error and error.code not in {Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT}
+        return bool(settings and settings.retries and in_time and error and error.retryable)
+
+    def _again(self, check: Check, failed_at_first: Finding) -> Finding:
+        """The finding of a second attempt, on a connection of its own."""
+        time.sleep(_PAUSE_SECONDS)
+        steps = [step for step in self._done if step.id in _CONNECTING[1:]]
+        for step in steps:
+            self._known = self._known.adding(_finding(step, self._setup, self._known).facts)
+        finding = _finding(check, self._setup, self._known)
+        if finding.status == "fail":
+            return failed_at_first
+        said = f"failed at first ({failed_at_first.summary}), then worked: {finding.summary}"
+        remedy = "the way comes and goes: `ask` tries again; --watch S shows how often"
+        return finding._replace(status="warn", summary=said, remedy=remedy)
+
+    def _patience(self, check_id: str) -> str:
+        name = _PATIENCE.get(check_id.partition(".")[0])
+        settings = self._known.get(Settings)
+        if not name or not settings:
+            return ""
+        flag = f"--{name.replace('_', '-')}"
+        return f" (a step may take {getattr(settings, name):g} s, as with `ask`: {flag})"
 
     def _result(
         self, check: Check, finding: Finding, seconds: float, blocker: str | None
@@ -87,10 +145,13 @@ class Run:
 
     def _close(self) -> None:
         from clinecli.doctor.client import Client
+        from clinecli.doctor.tcp import Open
 
-        client = self._known.get(Client)
+        client, opened = self._known.get(Client), self._known.get(Open)
         if client:
             client.close()
+        if opened:
+            opened.dialled.socket.close()
 
 
 def _finding(check: Check, setup: Setup, known: Findings) -> Finding:

@@ -6,20 +6,20 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.config.settings import Settings
+from clinecli.config.settings import DEFAULT, Settings
 from clinecli.errors import ClinecliError, UsageError
 from clinecli.options.common import SETTINGS
 from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import STDIN, is_terminal
+from clinecli.transport.deadline import Deadline
 
 if TYPE_CHECKING:
     from clinecli.chat.request import ChatRequest
     from clinecli.transport.client import Transport
-    from clinecli.transport.deadline import Deadline
     from clinecli.transport.route import Hop, Route
 
-# What `stream` waits between bytes, and doctor for an answer.
+# What `stream` waits between bytes.
 _IDLE_SECONDS = float(SETTINGS["idle_timeout"].default or 0)
 
 
@@ -43,13 +43,11 @@ class Asked(NamedTuple):
 class Line(NamedTuple):
     """The way to the API, and how long its steps may take: as long as `ask` waits.
 
-    `deadline` bounds all network checks together. It begins with them: a slow key command takes
-    nothing from the network.
+    Each check gets all of that time: what doctor does several times, `ask` does once.
     """
 
     settings: Settings
     transport: Transport
-    deadline: Deadline
     environ: Mapping[str, str]
 
     @property
@@ -60,14 +58,24 @@ class Line(NamedTuple):
     def hop(self) -> Hop:
         return self.transport.route.hop
 
-    def step(self) -> Deadline:
-        """For one step of connecting. Raises `TransientError` when no time is left."""
-        return self.deadline.within(self.settings.connect_timeout)
-
     @property
-    def patience(self) -> float:
-        """Seconds between the bytes of an answer."""
-        return min(self.settings.idle_timeout or _IDLE_SECONDS, self.settings.timeout)
+    def base_url(self) -> str:
+        """The base URL in words, and where it is from unless that is the default."""
+        source = self.settings.base_url_source
+        return "the base URL" + (f" (from {source})" if source != DEFAULT else "")
+
+    def whole(self, seconds: float | None = None) -> Deadline:
+        """For a whole call, or `seconds` of it."""
+        timeout = self.settings.timeout
+        return Deadline(timeout if seconds is None else min(seconds, timeout))
+
+    def step(self) -> Deadline:
+        """For one step of connecting."""
+        return self.whole(self.settings.connect_timeout)
+
+    def idle(self, *, streams: bool) -> float | None:
+        """Seconds between the bytes of an answer; None leaves it to the deadline."""
+        return self.settings.idle_timeout or (_IDLE_SECONDS if streams else None)
 
     def as_dict(self) -> dict[str, Any]:
         proxy = self.route.proxy
@@ -80,14 +88,14 @@ class Line(NamedTuple):
 def gather(options: DoctorOptions, console: Console) -> str | ClinecliError | None:
     """The text of `--request`. stdin is read at once, and raises `UsageError` on a terminal; what
     is wrong with a file is told by its check."""
-    from clinecli.streams.inputs import Reader, read_text
+    from clinecli.streams.inputs import INPUT_SECONDS, Reader
     from clinecli.text import decode_text
 
     if not options.request:
         return None
     try:
         if options.request != "-":
-            return read_text(options.request)
+            return Reader(options.network.timeout or INPUT_SECONDS).text(options.request)
         if not is_terminal(STDIN):
             waiting = "waiting for the request on stdin"
             data = Reader().stdin(lambda: console.note(waiting), is_needed=True)

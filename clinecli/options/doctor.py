@@ -16,6 +16,7 @@ CHECKS = {
     "net.tcp": "a connection to that address",
     "net.proxy": "a tunnel through the proxy",
     "net.tls": "the TLS handshake and the certificate",
+    "net.ways": "direct against the proxy, IPv4 against IPv6",
     "api.http": "an answer that comes from the API",
     "api.clock": "this machine's clock against the server's",
     "api.auth": "whether the key is accepted",
@@ -25,6 +26,10 @@ CHECKS = {
     "api.chat": "the endpoint that answers, with --live for real",
     "api.body": "a large request, with --live",
 }
+
+
+# A week.
+_LONGEST_SECONDS = 604800
 
 
 class DoctorOptions(NamedTuple):
@@ -79,12 +84,22 @@ class DoctorOptions(NamedTuple):
     wait: Annotated[
         float | None,
         Flag(
-            Group.INSPECT, "Check again until nothing fails, for S seconds at most.", "S", above=0
+            Group.INSPECT,
+            "Check again until nothing fails, for S seconds at most.",
+            "S",
+            above=0,
+            maximum=_LONGEST_SECONDS,
         ),
     ] = None
     watch: Annotated[
         float | None,
-        Flag(Group.INSPECT, "Check every S seconds, and print a line for each run.", "S", above=0),
+        Flag(
+            Group.INSPECT,
+            "Check every S seconds, and print a line for each run.",
+            "S",
+            above=0,
+            maximum=_LONGEST_SECONDS,
+        ),
     ] = None
     # As `--count`; tuples have a method of that name.
     count: Annotated[int | None, Flag(Group.INSPECT, "End --watch after N runs.", minimum=1)] = None  # type: ignore[assignment]

@@ -103,10 +103,10 @@ def reach(
     plain, address = connect(route.hop, addresses, limit)
     connected = time.monotonic()
     timings = Timings(resolve=resolved - started, connect=connected - resolved)
-    return _through_proxy(route, Dialled(plain, address, timings), trust, deadline, connect_timeout)
+    return through_proxy(route, Dialled(plain, address, timings), trust, deadline, connect_timeout)
 
 
-def _through_proxy(
+def through_proxy(
     route: Route,
     dialled: Dialled,
     trust: Callable[[Stage], ssl.SSLContext | None],

@@ -27,6 +27,8 @@ from clinecli.errors import (
 from clinecli.transport.route import Hop, Stage
 
 CLOCK_HINT = "check this machine's clock; else the server's operator must renew the certificate"
+_STRONGER = "the server's operator must use a key of 2048 bits or more, and SHA-256"
+_OPERATOR = "the server's operator must correct its certificate, or that of its CA"
 _UNKNOWN_CA = "is signed by a CA that this machine does not trust"
 # Verification codes of OpenSSL (x509_vfy.h): what each says, and what to do.
 _VERIFY: dict[int, tuple[Code, str, str | None]] = {
@@ -36,20 +38,17 @@ _VERIFY: dict[int, tuple[Code, str, str | None]] = {
     19: (Code.VERIFY_19, _UNKNOWN_CA, None),
     20: (Code.VERIFY_20, _UNKNOWN_CA, None),
     21: (Code.VERIFY_21, _UNKNOWN_CA, None),
-    62: (
-        Code.VERIFY_62,
-        "is for another host name",
-        "check the base URL; something may be intercepting",
-    ),
+    62: (Code.VERIFY_62, "is for another host name", "check the host of the base URL"),
     64: (Code.VERIFY_64, "is for another IP address", "use the host's name in the base URL"),
-    85: (
-        Code.VERIFY_85,
-        "lacks the Authority Key Identifier that Python 3.13 asks for",
-        None,
-    ),
+    66: (Code.TLS_WEAK, "has a key that is too weak", _STRONGER),
+    67: (Code.TLS_WEAK, "is signed by a CA whose key is too weak", _STRONGER),
+    68: (Code.TLS_WEAK, "is signed with a digest that is too weak", _STRONGER),
+    85: (Code.VERIFY_85, "lacks the Authority Key Identifier that Python 3.13 asks for", None),
 }
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 
+_PROXY_HINT = "check the proxy's host and port, or ask its operator"
+_SLOW_PROXY = f"{_PROXY_HINT}; if it is slow, raise --connect-timeout"
 _UPDATE = "the server's operator must allow TLS 1.2 or 1.3; a proxy that inspects TLS may be old"
 _VERSION = (Code.TLS_VERSION, "speaks no version of TLS from 1.2 on", _UPDATE)
 _CIPHER = (
@@ -57,10 +56,15 @@ _CIPHER = (
     "shares no cipher with this machine, or refuses the host name",
     "check the host name; else the server's operator must allow current ciphers",
 )
-_WEAK = (
-    Code.TLS_WEAK,
-    "uses a key or signature that this machine's OpenSSL takes for too weak",
-    "the server's operator must use a key of 2048 bits or more, and SHA-256",
+_TOO_WEAK = "uses a key or signature that this machine's OpenSSL takes for too weak"
+_WEAK = (Code.TLS_WEAK, _TOO_WEAK, _STRONGER)
+_NAMES = "check the host of the base URL: this server answers for other names"
+_UNKNOWN_NAME = (Code.HANDSHAKE, "does not know this host name", _NAMES)
+# An alert about a certificate is about the client's: it comes from the server.
+_NOT_THIS_CERTIFICATE = (
+    Code.CLIENT_CERTIFICATE,
+    "refuses the client certificate",
+    "pass a current one that its operator issued to you (--cert, --cert-key)",
 )
 # OpenSSL's reasons for a handshake that the two sides cannot agree on.
 _UNSUITED: dict[str, tuple[Code, str, str]] = {
@@ -75,6 +79,14 @@ _UNSUITED: dict[str, tuple[Code, str, str]] = {
     "EE_KEY_TOO_SMALL": _WEAK,
     "CA_KEY_TOO_SMALL": _WEAK,
     "CA_MD_TOO_WEAK": _WEAK,
+    "TLSV1_UNRECOGNIZED_NAME": _UNKNOWN_NAME,
+    "TLSV1_ALERT_UNKNOWN_CA": _NOT_THIS_CERTIFICATE,
+    "TLSV1_ALERT_ACCESS_DENIED": _NOT_THIS_CERTIFICATE,
+    "SSLV3_ALERT_BAD_CERTIFICATE": _NOT_THIS_CERTIFICATE,
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": _NOT_THIS_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": _NOT_THIS_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _NOT_THIS_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": _NOT_THIS_CERTIFICATE,
 }
 
 
@@ -158,6 +170,7 @@ def _tunnel_timeout(case: _Case) -> ClinecliError:
     return ConnectionFailed(
         f"{case.hop.name} did not answer to CONNECT within {rounded(case.seconds)} s",
         code=Code.PROXY,
+        hint=_SLOW_PROXY,
     )
 
 
@@ -165,23 +178,22 @@ def _tunnel_no_http(case: _Case) -> ClinecliError:
     return ConnectionFailed(
         f"{case.hop.name} did not answer to CONNECT as an HTTP proxy does",
         code=Code.PROXY,
-        hint="check the proxy's host and port",
+        hint=_PROXY_HINT,
     )
 
 
 def _tunnel_closed(case: _Case) -> ClinecliError:
-    return _hung_up(case, Code.PROXY)
+    return _hung_up(case, Code.PROXY, _PROXY_HINT)
 
 
 def _closed(case: _Case) -> ClinecliError:
     return _hung_up(case, Code.CLOSED)
 
 
-def _hung_up(case: _Case, code: Code) -> ClinecliError:
+def _hung_up(case: _Case, code: Code, hint: str | None = None) -> ClinecliError:
     how = "reset" if isinstance(case.error, ConnectionResetError) else "closed"
-    return ConnectionFailed(
-        f"{case.hop.name} {how} the connection without an answer", code=code, retry=Retry.TWICE
-    )
+    what = f"{case.hop.name} {how} the connection without an answer"
+    return ConnectionFailed(what, code=code, hint=hint, retry=Retry.TWICE)
 
 
 def _handshake_timeout(case: _Case) -> ClinecliError:
@@ -253,7 +265,7 @@ def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
     """What an exception of a TLS handshake with `host` means."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code, what, hint = _VERIFY.get(
-            error.verify_code, (Code.VERIFY, f"is refused: {error.verify_message}", None)
+            error.verify_code, (Code.VERIFY, f"is refused: {error.verify_message}", _OPERATOR)
         )
         return TlsError(f"the certificate of {host} {what}", code=code, hint=hint)
     reason = getattr(error, "reason", None) or ""

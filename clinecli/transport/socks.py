@@ -21,6 +21,11 @@ _CONNECT = 1
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _LENGTHS = {_IPV4: 4, _IPV6: 16}
 # RFC 1928, section 6: what each reply is called, and the code of an HTTP proxy that says the same.
+_HINTS = {
+    Code.PROXY_403: "the proxy does not allow this host: ask its operator, or use another proxy",
+    Code.PROXY_502: "check the host of the base URL; else ask the proxy's operator",
+    Code.PROXY_504: "check the host of the base URL; else ask the proxy's operator",
+}
 _REPLIES: dict[int, tuple[Code, str]] = {
     1: (Code.PROXY_502, "general failure"),
     2: (Code.PROXY_403, "not allowed by its rules"),
@@ -62,20 +67,21 @@ def _log_in(socket: Socket, route: Route, limit: Deadline) -> None:
     if method == _NO_LOGIN:
         return
     if method != _LOGIN or proxy.username is None:
-        raise _login_error(route, "asks for valid credentials")
+        raise _login_error(route, "asks for valid credentials", "put user and password into")
     user = proxy.username.encode("utf-8", "surrogateescape")[:255]
     password = proxy.password.reveal() if proxy.password else ""
     secret = password.encode("utf-8", "surrogateescape")[:255]
     socket.sendall(bytes([_LOGIN_VERSION, len(user)]) + user + bytes([len(secret)]) + secret)
     if _read(socket, 2, limit)[1]:
-        raise _login_error(route, f"refuses the credentials that {proxy.source} gives")
+        what = f"refuses the credentials that {proxy.source} gives"
+        raise _login_error(route, what, "correct user and password (percent-encoded) in")
 
 
-def _login_error(route: Route, what: str) -> ConnectionFailed:
+def _login_error(route: Route, what: str, remedy: str) -> ConnectionFailed:
     return ConnectionFailed(
         f"{route.hop.name} {what}",
         code=Code.PROXY_407,
-        hint="put user and password into the proxy URL: socks5h://USER:PASSWORD@HOST:PORT",
+        hint=f"{remedy} the proxy URL: socks5h://USER:PASSWORD@HOST:PORT",
         retry=Retry.NEVER,
     )
 
@@ -125,5 +131,6 @@ def _refusal(route: Route, reply: int) -> ClinecliError:
     return ConnectionFailed(
         f"{route.hop.name} refused the connection: {what}",
         code=code,
+        hint=_HINTS.get(code, "ask the proxy's operator, or use another proxy"),
         retry=Retry.NEVER if code in {Code.PROXY, Code.PROXY_403} else None,
     )

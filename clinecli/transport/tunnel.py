@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 65536
 _CREDENTIALS_HINT = "put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT"
+_UPSTREAM_HINT = (
+    "check the host of the base URL; else ask the proxy's operator, or use another proxy"
+)
+_PORTAL_HINT = "log in to the network or to the proxy with a browser, then try again"
+_OPERATOR_HINT = "ask the proxy's operator, or use another proxy"
+_NO_PROXY_HINT = "check the proxy's host and port: this may be a web server and no proxy"
 _ANSWERS: dict[int, tuple[Code, str, str | None]] = {
     403: (
         Code.PROXY_403,
@@ -27,13 +33,18 @@ _ANSWERS: dict[int, tuple[Code, str, str | None]] = {
         "the proxy does not allow this host: ask its operator, or use another proxy",
     ),
     407: (Code.PROXY_407, "asks for valid credentials", _CREDENTIALS_HINT),
-    502: (Code.PROXY_502, "refused the connection", None),
-    503: (Code.PROXY_503, "refused the connection", None),
-    504: (Code.PROXY_504, "refused the connection", None),
+    502: (Code.PROXY_502, "cannot reach the host", _UPSTREAM_HINT),
+    503: (Code.PROXY_503, "is overloaded, or cannot reach the host", _UPSTREAM_HINT),
+    504: (Code.PROXY_504, "had no answer from the host in time", _UPSTREAM_HINT),
+    511: (Code.PROXY, "wants a login to the network", _PORTAL_HINT),
+    **dict.fromkeys((301, 302, 303, 307, 308), (Code.PROXY, "sends elsewhere", _PORTAL_HINT)),
+    **dict.fromkeys(
+        (400, 404, 405, 501), (Code.PROXY, "opens no tunnel, as a web server", _NO_PROXY_HINT)
+    ),
 }
 
 # Headers in which proxies say who they are and what is wrong.
-_TELLING = ("x-squid-error", "x-error", "via")
+_TELLING = ("x-squid-error", "x-error", "server", "via")
 # A page says in its title what is wrong; more of it is not read.
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
 _PAGE_BYTES, _PAGE_SECONDS = 16384, 1.0
@@ -58,6 +69,24 @@ def open_tunnel(socket: Socket, route: Route, limit: Deadline) -> None:
         raise failure(Stage.TUNNEL, error, hop=hop, seconds=limit.seconds) from None
     if not 200 <= answer.status_code < 300:
         raise _refusal(route, answer, _page_title(socket, http, limit))
+    # In a tunnel the client speaks first.
+    early = http.trailing_data[0]
+    kind = dict(answer.headers).get(b"content-type", b"")
+    if early.lstrip().startswith(b"<") or b"html" in kind:
+        raise _no_tunnel(route, early)
+
+
+def _no_tunnel(route: Route, page: bytes) -> ConnectionFailed:
+    found = _TITLE.search(page)
+    redact = Redactor(proxy_secrets(route.proxy))
+    title = one_line(redact(found[1].decode("utf-8", "replace")), 200) if found else ""
+    return ConnectionFailed(
+        f"{route.hop.name} answers CONNECT with a page instead of a tunnel"
+        + (f"; it says: {title}" if title else ""),
+        code=Code.PROXY,
+        hint=_PORTAL_HINT,
+        retry=Retry.NEVER,
+    )
 
 
 def _page_title(socket: Socket, http: h11.Connection, limit: Deadline) -> bytes:
@@ -110,7 +139,7 @@ def _connect(
 
 def _refusal(route: Route, answer: h11.Response, title: bytes) -> ClinecliError:
     status = answer.status_code
-    code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", None))
+    code, what, hint = _ANSWERS.get(status, (Code.PROXY, "refused the connection", _OPERATOR_HINT))
     redact = Redactor(proxy_secrets(route.proxy))
 
     def text(value: bytes) -> str:
@@ -120,6 +149,8 @@ def _refusal(route: Route, answer: h11.Response, title: bytes) -> ClinecliError:
     if status == 407:
         offered = [value for name, value in answer.headers if name == b"proxy-authenticate"]
         what, hint = _wants_login(route, [text(value).split(" ")[0] for value in offered])
+    host = _host_of(headers.get("location", ""))
+    hint = f"log in at {host} with a browser, then try again" if host else hint
     told = f"; its page says: {text(title)}" if title.strip() else ""
     told += "".join(f"; {name}: {headers[name]}" for name in _TELLING if name in headers)
     return ConnectionFailed(
@@ -129,6 +160,16 @@ def _refusal(route: Route, answer: h11.Response, title: bytes) -> ClinecliError:
         http_status=status,
         retry=Retry.NEVER if status < 500 else None,
     )
+
+
+def _host_of(url: str) -> str:
+    """The host of a URL. Not the rest of it: that may hold the token of a session."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _wants_login(route: Route, offered: list[str]) -> tuple[str, str]:

@@ -113,12 +113,13 @@ DEAD = """\
 ✓ net.dns     127.0.0.1 is an address and needs no DNS
 ✗ net.tcp     127.0.0.1:PORT refused the connection
               tried 127.0.0.1 on port PORT
+– net.ways    there is one way alone: direct, by IPv4
 – message     no request is given (--request FILE)
 – not checked, for want of net.tcp: net.proxy, net.tls, api.http, api.clock, api.auth, \
 api.credit, api.model, api.chat, api.body
 
 root cause: net.tcp: 127.0.0.1:PORT refused the connection
-→ check host and port; is the server running?
+→ check host and port of the base URL (from CLINE_API_BASE_URL); is the server running?
 exit status 7 (connection)"""
 
 
@@ -141,6 +142,7 @@ ok   net.dns     127.0.0.1 is an address and needs no DNS
 ok   net.tcp     127.0.0.1 accepts connections on port PORT
 skip net.proxy   not used: the connection is direct
 skip net.tls     not used: http:// has no encryption, and stays on this machine
+skip net.ways    there is one way alone: direct, by IPv4
 ok   api.http    answers within N ms (HTTP 401 without a key)
 ok   api.clock   within 1 s of the server's
 ok   api.auth    the key is valid
@@ -254,9 +256,21 @@ def test_progress_after_two_seconds(env: dict[str, str], tmp_path: Path) -> None
             terminal.read_until(b"checking api.http")
             _, text, piped = terminal.finish()
     assert terminal.process.returncode == 10
-    assert b"checking api.http 2 s" in text
+    assert b"checking api.http (a step may take 4 s, as with `ask`: --timeout) 2 s" in text
     assert text.endswith(b"\r\x1b[K")
     assert b"root cause: api.http" in piped
+
+
+def test_a_long_wait_is_told_without_a_terminal(env: dict[str, str]) -> None:
+    with TcpServer(stall) as server:
+        env["CLINE_API_BASE_URL"] = f"http://{server.address}"
+        done = run(["doctor", "--timeout", "3.5"], env)
+        quiet = run(["doctor", "-q", "--timeout", "3.5"], env)
+    assert (done.returncode, quiet.stderr) == (10, b"")
+    assert done.stderr.decode() == (
+        "clinecli: still checking api.http (a step may take 3.5 s, as with `ask`: --timeout)\n"
+    )
+    assert b"does not answer within 3.5 s" in done.stdout
 
 
 def test_no_progress_without_a_terminal(dead: dict[str, str]) -> None:
@@ -308,7 +322,7 @@ def test_ctrl_c_with_json(env: dict[str, str]) -> None:
             output, _ = process.communicate()
     document = json.loads(output)
     assert document["interrupted_at"] == "api.http"
-    assert document["checks"][-1]["id"] == "net.tls"
+    assert document["checks"][-1]["id"] == "net.ways"
 
 
 # GitHub Actions
@@ -334,9 +348,9 @@ def test_nothing_is_annotated_when_nothing_fails(env: dict[str, str]) -> None:
 
 def test_a_check_that_crashes(env: dict[str, str], tmp_path: Path) -> None:
     code = f"""
-import clinecli.doctor.net as net
+import clinecli.doctor.dns as dns
 def crash(*_, **__): raise KeyError({KEY!r})
-net.resolve = crash
+dns.resolve = crash
 """
     with api() as server:
         env["CLINE_API_BASE_URL"] = server.url
@@ -344,7 +358,7 @@ net.resolve = crash
         report = reported(env, command=command)
     assert (report.root_cause, report.status) == ("net.dns", 1)
     assert report.ids("error") == ["net.dns"]
-    assert "KeyError in net.py:" in report["net.dns"]["summary"]
+    assert "KeyError in dns.py:" in report["net.dns"]["summary"]
     assert report["api.chat"]["blocked_by"] == "net.dns"
     assert report["message"]["status"] == "skip"
     assert report["message"]["blocked_by"] is None

@@ -25,6 +25,7 @@ from tests.helpers.doctor import (
     diagnose,
     enveloped,
     listed,
+    reported,
     targets,
 )
 from tests.helpers.env import KEY
@@ -302,7 +303,7 @@ def test_plain_http_behind_an_https_proxy(
     del env["NO_PROXY"]
     with api() as server, TcpServer(handle) as proxy:
         env["ALL_PROXY"] = url = f"https://{proxy.address}"
-        cause = "api.http" if scheme == "http" else "net.proxy"
+        cause = "net.proxy"
         url_of_api = server.url.replace("http://", f"{scheme}://")
         report = broken(cause, status, settle(env, url_of_api), "--connect-timeout", "0.5")
     assert f"the proxy {url} (from ALL_PROXY): " in report[cause]["summary"]
@@ -468,3 +469,36 @@ def test_a_key_that_a_server_quotes_where_its_message_is_cut(env: dict[str, str]
         assert done.returncode == 4
         for start in range(len(KEY) - 5):
             assert KEY[start : start + 6].encode() not in done.stdout + done.stderr
+
+
+def test_an_account_endpoint_that_hangs_is_no_failure(env: dict[str, str]) -> None:
+    def hang(_: bytes, __: bytes) -> bytes:
+        hung.wait(20)
+        return b""
+
+    hung = threading.Event()
+    with api({"GET /users/me": hang}) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        report = reported(env, "--timeout", "1")
+        hung.set()
+    assert (report.status, report["api.http"]["status"]) == (0, "warn")
+    assert "answers at /chat/completions" in report["api.http"]["summary"]
+    assert report["api.chat"]["status"] == "ok"
+
+
+def test_what_takes_long_again_and_again_takes_no_more_than_a_call_may(
+    env: dict[str, str],
+) -> None:
+    def late(answer: Any) -> Any:
+        def wait(head: bytes, body: bytes) -> bytes:
+            pause.wait(0.6)
+            found: bytes = answer(head, body) if callable(answer) else answer
+            return found
+
+        return wait
+
+    pause = threading.Event()
+    with api({name: late(answer) for name, answer in HEALTHY.items()}) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        report = reported(env, "--timeout", "2", "--live")
+    assert report.status == 0, report.document

@@ -218,7 +218,19 @@ REFUSALS = {
     "502": (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", [b"502"]),
     "a redirect": (
         b"HTTP/1.1 302 Found\r\nLocation: http://portal.example/\r\nContent-Length: 0\r\n\r\n",
-        [b"302"],
+        [b"302", b"log in at portal.example with a browser"],
+    ),
+    "a page instead of a tunnel": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n<title>secret-1 WiFi</title>",
+        [b"answers CONNECT with a page", b"it says: [key] WiFi", b"with a browser"],
+    ),
+    "a page that is announced": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n",
+        [b"answers CONNECT with a page", b"with a browser"],
+    ),
+    "a web server": (
+        b"HTTP/1.1 405 Not Allowed\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n",
+        [b"opens no tunnel", b"server: nginx", b"no proxy"],
     ),
     "escape sequences": (
         b"HTTP/1.1 503 \x1b]0;owned\x07\r\nContent-Length: 0\r\n\r\n",

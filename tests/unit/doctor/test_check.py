@@ -11,7 +11,7 @@ from tests.helpers.doctor import result
 
 ISSUE_ORDER = [
     *("runtime", "config", "key", "env.proxy", "env.ca"),
-    *("net.dns", "net.tcp", "net.proxy", "net.tls"),
+    *("net.dns", "net.tcp", "net.proxy", "net.tls", "net.ways"),
     *("api.http", "api.clock", "api.auth", "api.credit", "api.model", "message", "api.chat"),
     "api.body",
 ]
@@ -26,7 +26,7 @@ def test_the_order_of_the_checks() -> None:
 
 def test_a_check_needs_only_those_before_it() -> None:
     for position, check in enumerate(CHECKS):
-        assert set(check.needs) <= set(ISSUE_ORDER[:position])
+        assert {*check.needs, *check.after} <= set(ISSUE_ORDER[:position])
 
 
 def test_all_are_selected_when_none_is_named() -> None:
@@ -35,7 +35,7 @@ def test_all_are_selected_when_none_is_named() -> None:
 
 def test_needs_are_selected_too() -> None:
     chosen = [check.id for check in select(CHECKS, ["api.http", "runtime"])]
-    assert chosen == [name for name in ISSUE_ORDER[:10] if name != "key"]
+    assert chosen == [name for name in ISSUE_ORDER[:11] if name not in {"key", "net.ways"}]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,31 @@ def test_an_old_server_is_told_by_openssls_reason() -> None:
     assert "TLSV1_ALERT_PROTOCOL_VERSION" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("reason", "code", "said"),
+    [
+        ("TLSV1_ALERT_UNKNOWN_CA", Code.CLIENT_CERTIFICATE, "refuses the client certificate"),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", Code.CLIENT_CERTIFICATE, "refuses the client"),
+        ("TLSV1_UNRECOGNIZED_NAME", Code.HANDSHAKE, "does not know this host name"),
+    ],
+)
+def test_an_alert_is_about_the_client(reason: str, code: Code, said: str) -> None:
+    error = ssl.SSLError(1, "x")
+    error.reason = reason
+    failure = tls_failure(error, "api.example")
+    assert failure.code is code
+    assert f"api.example {said}" in failure.message
+    assert "--ca-file" not in failure.hint
+
+
+def test_a_key_that_is_too_weak_is_for_the_operator() -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code, error.verify_message = 66, "EE certificate key too weak"
+    failure = tls_failure(error, "api.example")
+    assert failure.code is Code.TLS_WEAK
+    assert "2048 bits" in failure.hint
+
+
 def test_an_unknown_verification_code_is_quoted() -> None:
     error = ssl.SSLCertVerificationError(1, "x")
     error.verify_code, error.verify_message = 23, "certificate revoked"
