@@ -186,11 +186,15 @@ def _untrusted(
     elif source:
         error = error.but(message=f"{error.message}; {source} lacks it")
         remedy = f"add the CA to {source}, or correct which file that is"
-        remedy += "; or the server's operator must send the whole chain" if alone else ""
+        remedy += (
+            "; or the server's operator must send the intermediate certificate, too"
+            if alone
+            else ""
+        )
     elif alone and not product and not with_proxy:
         remedy = (
-            "the server's operator must send the whole chain (fullchain.pem); if the CA is a "
-            "private one, pass it with --ca-file or SSL_CERT_FILE"
+            "the server's operator must send the intermediate certificate, too (fullchain.pem); if "
+            "the CA is a private one, pass it with --ca-file or SSL_CERT_FILE"
         )
     return failed(error, *details, remedy=remedy)
 
