@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,13 +22,13 @@ from clinecli.jsontext import dumps
 from clinecli.options.doctor import DoctorOptions
 from clinecli.streams.console import Console
 from clinecli.streams.descriptors import STDOUT, is_terminal
-from clinecli.streams.output import FileSink
 from clinecli.streams.signals import before_death, no_longer
 from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
 
 if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
+    from clinecli.streams.output import FileSink
 
 
 def run(options: DoctorOptions) -> int:
@@ -67,7 +66,7 @@ class _Report:
             setup.environ,
             terminal=is_terminal(STDOUT),
             verbose=setup.options.network.verbose,
-            columns=shutil.get_terminal_size((80, 24)).columns,
+            columns=_columns(),
             width=max(len(check.id) for check in checks),
         )
         self._prints_text = not (self._options.json or self._options.markdown)
@@ -179,6 +178,15 @@ class _Report:
         sink.commit()
 
 
+def _columns() -> int:
+    """The width of the terminal; 0 where stdout is none."""
+    if not is_terminal(STDOUT):
+        return 0
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
 def _place(path: str | None, flag: str, *, opens: bool = True) -> FileSink | None:
     """Where a file is to be written. Raises `OutputError` where that cannot be."""
     if not path:
@@ -187,6 +195,8 @@ def _place(path: str | None, flag: str, *, opens: bool = True) -> FileSink | Non
         if stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116 - as it is, not normalised
             hint = "name a file"
             raise OutputError(f"cannot write {path}: it is a named pipe ({flag})", hint=hint)
+    from clinecli.streams.output import FileSink
+
     sink = FileSink(path, flag=flag)
     if opens:
         return sink

@@ -10,7 +10,6 @@ from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
 from clinecli.config.base_url import API_PATH, BaseUrl
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
-from clinecli.doctor.chain import speaks_tls
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import (
     GREETING_SECONDS,
@@ -22,7 +21,6 @@ from clinecli.doctor.client import (
 )
 from clinecli.doctor.clock import http_date, skew_text
 from clinecli.doctor.proxy import named_proxy
-from clinecli.doctor.refusal import client_certificate
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.errors import (
@@ -94,6 +92,8 @@ def _elsewhere(setup: Setup, line: Line, client: Client, missed: ClinecliError) 
     try:
         answer = client.ask_nothing(with_key=False)
     except ClinecliError as error:
+        from clinecli.doctor.refusal import client_certificate
+
         is_ours = error.code is Code.CLIENT_CERTIFICATE
         seen = client_certificate(line.settings.cert) if is_ours else []
         return failed(_unanswered(line, error), *seen).knowing(client)
@@ -198,6 +198,8 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
 def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
     encrypted = line.route.is_encrypted
+    from clinecli.doctor.chain import speaks_tls
+
     garbled = error.code in {Code.CLOSED, Code.NOT_THE_API}
     if garbled and not (encrypted or line.route.proxy) and speaks_tls(line):
         return _https(line, error)

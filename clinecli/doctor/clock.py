@@ -7,15 +7,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 _DAY = 86400.0
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def http_date(text: str) -> datetime | None:
     """The moment that a Date header names (RFC 9110, section 5.6.7); None for what names none."""
+    words = text.replace(":", " ").split()
     try:
-        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+        # Not by strptime, which takes 2 ms to import.
+        _, day, month, year, hour, minute, second, zone = words
+        if zone == "GMT":
+            number = _MONTHS.index(month) + 1
+            return datetime(
+                *(int(year), number, int(day), int(hour), int(minute), int(second)), tzinfo=UTC
+            )
     except ValueError:
-        # The obsolete forms, for which an import of 10 ms is worth it.
-        from email.utils import parsedate_to_datetime
+        if not words:
+            return None
+    # The obsolete forms, for which an import of 10 ms is worth it.
+    from email.utils import parsedate_to_datetime
+
     try:
         found = parsedate_to_datetime(text)
         return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -18,7 +18,6 @@ from clinecli.doctor.addresses import (
     version,
 )
 from clinecli.doctor.check import Finding, Findings, failed, ok, warn
-from clinecli.doctor.proxies import with_proxies
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError, Code, ConnectionFailed
 from clinecli.transport.deadline import Deadline
@@ -91,6 +90,8 @@ def _unresolved(line: Line, error: ConnectionFailed) -> Finding:
         error = error.but(message=f"{error.message}; {said}")
         details.append("DNS is down, or this machine is offline")
         remedy = "check the network and the name servers; behind a proxy: export HTTPS_PROXY=…"
+    from clinecli.doctor.proxies import with_proxies
+
     return with_proxies(line, failed(error, *details, remedy=remedy))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -74,6 +73,8 @@ def _judged(
             )
         )
     if mode:
+        import shlex
+
         warnings.append(
             (f"others can read {file} (mode {mode:04o})", f"chmod 600 {shlex.quote(str(file))}")
         )

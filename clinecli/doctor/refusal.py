@@ -188,8 +188,8 @@ def _untrusted(
 
 
 _ALONE = _Cause(
-    "the server's operator must send the whole chain (fullchain.pem); if the CA is a private one, "
-    "pass it with --ca-file or SSL_CERT_FILE"
+    "the server's operator must send the intermediate certificate, too (fullchain.pem); if the CA is "
+    "a private one, pass it with --ca-file or SSL_CERT_FILE"
 )
 
 
@@ -212,7 +212,8 @@ def _ca_file(line: Line, *, is_alone: bool) -> _Cause | None:
         remedy = f"unset {source.split()[0]}, or add the CA to that file"
         return _Cause(remedy, f"{source} lacks it, the system's CAs have it")
     remedy = f"add the CA to {source}, or correct which file that is"
-    remedy += "; or the server's operator must send the whole chain" if is_alone else ""
+    sends_more = "; or the server's operator must send the intermediate certificate, too"
+    remedy += sends_more if is_alone else ""
     return _Cause(remedy, f"{source} lacks it")
 
 

@@ -82,7 +82,7 @@ class Run:
         console.start_progress(label, after=after)
         timer = threading.Timer(NOTE_SECONDS, console.note, (f"still {label}",))
         timer.daemon = True
-        if not console.shows_progress:
+        if not console.shows_progress and check_id.partition(".")[0] in {*_PATIENCE, "key"}:
             timer.start()
         try:
             yield

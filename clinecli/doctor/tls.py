@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 from clinecli.config.host import is_loopback
 from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.certificate import Certificate, read_certificate
-from clinecli.doctor.chain import described, page_title, save_chain
 from clinecli.doctor.check import Finding, Findings, ok, skip, warn
 from clinecli.doctor.interceptors import interceptor
-from clinecli.doctor.refusal import refused
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.doctor.ways import beside_direct, other_family
@@ -43,6 +41,8 @@ def tls(setup: Setup, known: Findings) -> Finding:
     if not line.route.is_encrypted:
         return skip("not used: http:// has no encryption, and stays on this machine")
     host = line.route.origin.host
+    from clinecli.doctor.chain import described, save_chain
+
     began = time.monotonic()
     try:
         encrypted, facts = handshake(
@@ -78,6 +78,8 @@ def tls(setup: Setup, known: Findings) -> Finding:
 
 def _plain_text(line: Line, error: ClinecliError) -> ClinecliError:
     """A port without TLS, or somebody's page in its place."""
+    from clinecli.doctor.chain import page_title
+
     origin = line.route.origin
     title = page_title(line)
     if not title:
@@ -103,6 +105,8 @@ def _failed(setup: Setup, known: Findings, error: ClinecliError) -> Finding:
     elif error.code in {Code.CONNECT_TIMEOUT, Code.CLOSED}:
         remedy = "a firewall, a VPN or an MTU that is too large drops TLS: ask who runs the network"
         error = error.but(hints=(remedy,))
+    from clinecli.doctor.refusal import refused
+
     finding = refused(line, error, with_proxy=False, setup=setup)
     if found and found.doubt and finding.error:
         summary = f"{finding.summary}; {found.doubt}"

@@ -330,7 +330,7 @@ TLS = (
         "net.tls",
         8,
         ("alone",),
-        does("send the whole chain", by=renewed()),
+        does("send the intermediate certificate", by=renewed()),
     ),
     Case(
         "old TLS",
