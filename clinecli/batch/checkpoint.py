@@ -112,6 +112,13 @@ class Extent(NamedTuple):
     end: int
     dropped: tuple[tuple[int, int], ...]
 
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """What stays, as stretches (begin, end)."""
+        begins = [0, *(last for _, last in self.dropped)]
+        ends = [*(first for first, _ in self.dropped), self.end]
+        return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
+
 
 class Found(NamedTuple):
     """A result of an earlier run: the id of its row, its line, whether that stays, and whether it
