@@ -89,18 +89,16 @@ class Checkpoint:
         self.claimed += 1
         return True
 
-    def claim_moved(self, row_id: bytes, line: int, now: int) -> bool:
-        """The same for a row that is in line `now`, and whose result is of another line; False
-        when that is claimed."""
-        if row_id in self._moved:
-            return False
+    def is_claimed(self, row_id: bytes, line: int) -> bool:
+        """Whether a row of the input has claimed the result of this id, which is of that line."""
+        return row_id in self._moved or (row_id not in self._unplaced and not self._sources[line])
+
+    def claim_moved(self, row_id: bytes, line: int, now: int) -> None:
+        """Claim the result of a row that is in line `now`, and that is of another line."""
         if row_id not in self._unplaced:
-            if not self._sources[line]:
-                return False
             self._sources[line] = 0
         self._moved.add(row_id, now.to_bytes(_LINE_BYTES, "little"))
         self.claimed += 1
-        return True
 
     def line_of(self, head: Head) -> int:
         """The line of the input in which the row of a result is now."""
@@ -113,6 +111,13 @@ class Extent(NamedTuple):
 
     end: int
     dropped: tuple[tuple[int, int], ...]
+
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """What stays, as stretches (begin, end)."""
+        begins = [0, *(last for _, last in self.dropped)]
+        ends = [*(first for first, _ in self.dropped), self.end]
+        return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 
 class Found(NamedTuple):

@@ -266,7 +266,8 @@ class Engine:
         seen = Seen(
             answers=answers,
             models=len(self._models) > 1,
-            shut=now - self._accepted if self._throttle.is_shut else 0.0,
+            silent=now - self._accepted,
+            shut=self._throttle.is_shut,
         )
         delay = next_delay(
             error,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from clinecli.batch.results import asked_digest, source_digest
 from clinecli.batch.rows import Row
-from clinecli.batch.sieve import Sieve, Task
+from clinecli.batch.sieve import Sieve, Task, as_repeated
 from clinecli.batch.source import Input
 from clinecli.batch.tasks import Pricing, Request, request_of
 from clinecli.errors import UsageError
@@ -22,12 +22,13 @@ from clinecli.text import counted
 
 # The mark of a record that is not to be asked.
 _DONE = 0
-_MARKS = (1 << 16) - 1
+_MARKS = (1 << 15) - 1
 
 
 class Survey(NamedTuple):
     """What a file has to be asked: how many rows of it, and which, by a mark of two bytes for each
-    record. That of a row to be asked comes of its digest, so that it tells when the row changes."""
+    record. That of a row to be asked comes of its digest, so that it tells when the row changes;
+    it also says whether the row's id is another's."""
 
     rows: int
     plan: array[int]
@@ -44,13 +45,13 @@ def survey(source: Input, sieve: Sieve, each: Callable[[Task], object]) -> Surve
         if task:
             each(task)
             rows += 1
-        plan.append(_mark(task.source) if task else _DONE)
+        plan.append(_mark(task.source, repeated=task.is_repeated) if task else _DONE)
     return Survey(rows, plan)
 
 
-def _mark(digest: bytes) -> int:
+def _mark(digest: bytes, *, repeated: bool) -> int:
     """What a row to be asked is recognised by."""
-    return 1 + int.from_bytes(digest) % _MARKS
+    return 1 + 2 * (int.from_bytes(digest) % _MARKS) + repeated
 
 
 class FileFeed:
@@ -77,9 +78,11 @@ class FileFeed:
             if plan[record.number] == _DONE:
                 continue
             digest = digest_of(record.raw)
-            if plan[record.number] != _mark(digest):
-                raise _changed(source.name, f"line {record.line} is another one")
             row = source.row(record)
+            if plan[record.number] == _mark(digest, repeated=True):
+                row = as_repeated(row, source.name)
+            elif plan[record.number] != _mark(digest, repeated=False):
+                raise _changed(source.name, f"line {record.line} is another one")
             data = row.data if isinstance(row, Row) else record.raw
             yield request_of(Task(row, asked_digest(row.id, data), digest), pricing)
         if met < len(plan):

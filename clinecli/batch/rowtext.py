@@ -60,7 +60,7 @@ def _parse_exactly(data: bytes) -> Any:
         return loads_exact(text)
     except json.JSONDecodeError as error:
         raise RowFault(
-            f"it is not JSON: {error.msg} at column {error.colno}",
+            f"it is not JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
             "each line is a JSON object or string (`jq -c '.[]'` makes them of an array); "
             "--lines reads plain text, --csv CSV",
         ) from None

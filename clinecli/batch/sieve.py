@@ -19,11 +19,13 @@ from clinecli.text import counted
 
 
 class Task(NamedTuple):
-    """A row that is to be asked, or told as bad, and the digests that its result will carry."""
+    """A row that is to be asked, or told as bad, and the digests that its result will carry.
+    `is_repeated` says that it is bad since its id is another's."""
 
     row: Row | BadRow
     asked: bytes
     source: bytes
+    is_repeated: bool = False
 
 
 class Names(NamedTuple):
@@ -38,7 +40,7 @@ class Sieve:
 
     `earlier` looks a result up by id, for the few rows that are not where they were. `takes` says
     whether an id is of this shard, `answered` is told the rows that have a result. With `skip_bad`,
-    rows that are no requests are tasks as well.
+    rows that are no requests are tasks as well, and so are those that repeat an id.
     """
 
     def __init__(
@@ -90,14 +92,30 @@ class Sieve:
             return None
         row_id = row.id.encode()
         if row_id in self._seen:
-            raise self._repeated(row)
+            return self._repeated(row, raw, digest)
         asked = asked_digest(row.id, row.data if isinstance(row, Row) else raw)
-        if row_id in self._checkpoint and self._is_answered(row, row_id, asked):
+        if row_id in self._checkpoint and (earlier := self._earlier(row_id)):
+            if self._checkpoint.is_claimed(row_id, earlier.line):
+                return self._repeated(row, raw, digest)
+            if earlier.asked != asked:
+                raise self._other_input(
+                    f"row '{row.id}' (line {row.line} of {self._names.input}) was asked differently"
+                )
+            self._checkpoint.claim_moved(row_id, earlier.line, row.line)
             if self._answered and isinstance(row, Row):
                 self._answered(row)
             return None
         self._seen.add(row_id)
         return Task(row, asked, digest)
+
+    def _repeated(self, row: Row | BadRow, raw: bytes, digest: bytes) -> Task:
+        """A row whose id is another's. Raises `UsageError` where it must not be."""
+        bad = as_repeated(row, self._names.input)
+        row_id = bad.id.encode()
+        if not self._skip_bad or row_id in self._seen or row_id in self._checkpoint:
+            raise bad.error
+        self._seen.add(row_id)
+        return Task(bad, asked_digest(bad.id, raw), digest, is_repeated=True)
 
     def _end(self) -> None:
         others = len(self._checkpoint) - self._checkpoint.claimed
@@ -106,28 +124,17 @@ class Sieve:
                 f"it has {counted(others, 'row')} that {self._names.input} does not have"
             )
 
-    def _is_answered(self, row: Row | BadRow, row_id: bytes, asked: bytes) -> bool:
-        """Whether a row has a result at another line. Raises `UsageError` for another question."""
-        earlier = self._earlier(row_id)
-        if earlier is None:
-            # Another id with the same hash.
-            return False
-        if earlier.asked != asked:
-            raise self._other_input(
-                f"row '{row.id}' (line {row.line} of {self._names.input}) was asked differently"
-            )
-        if not self._checkpoint.claim_moved(row_id, earlier.line, row.line):
-            raise self._repeated(row)
-        return True
-
     def _other_input(self, how: str) -> UsageError:
         return UsageError(
             f"{self._names.output} was made from another input or with other settings: {how}",
             hint="give another --output, or --restart to begin anew (the file is kept aside)",
         )
 
-    def _repeated(self, row: Row | BadRow) -> UsageError:
-        return UsageError(
-            f"{self._names.input}, line {row.line}: the id '{row.id}' is there twice",
-            hint="give each row an id of its own, or none: then it is the number of its line",
-        )
+
+def as_repeated(row: Row | BadRow, name: str) -> BadRow:
+    """A row of an input as one whose id is another's: the number of its line tells it apart."""
+    error = UsageError(
+        f"{name}, line {row.line}: the id '{row.id}' is there twice",
+        hint="give each row an id of its own, or none: then it is the number of its line",
+    )
+    return BadRow(str(row.line), row.number, row.line, error)

@@ -25,6 +25,7 @@ from clinecli.batch.rows import (
 )
 from clinecli.batch.rowtext import RowFault, decoded
 from clinecli.errors import UsageError
+from clinecli.text import counted
 
 BOM = b"\xef\xbb\xbf"
 MAX_ROW_BYTES = 64 * 1024 * 1024
@@ -162,7 +163,7 @@ class Input:
         cells = _record(text)
         if len(cells) != len(self._columns):
             raise RowFault(
-                f"it has {len(cells)} cells where the header has {len(self._columns)}",
+                f"it has {counted(len(cells), 'cell')} where the header has {len(self._columns)}",
                 'cells with commas or line feeds go into quotes: "a, b"',
             )
         return {name: cell for name, cell in zip(self._columns, cells, strict=True) if name}

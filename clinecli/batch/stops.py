@@ -28,11 +28,13 @@ class Stop(NamedTuple):
 
 class Seen(NamedTuple):
     """What has been seen so far: whether any row was answered, whether rows ask more than one
-    model, and for how many seconds the server has taken nothing, being asked too much."""
+    model, for how many seconds the server has accepted nothing, and whether it is asked too much
+    by a single worker (`Throttle.is_shut`)."""
 
     answers: bool
     models: bool
-    shut: float = 0.0
+    silent: float = 0.0
+    shut: bool = False
 
 
 def stops_all(error: ClinecliError, seen: Seen, timeout: float) -> bool:
@@ -42,18 +44,19 @@ def stops_all(error: ClinecliError, seen: Seen, timeout: float) -> bool:
     |---|---|
     | key (401), credit, quota, TLS, settings | always |
     | no access (403) | unless some row was answered, or rows ask several models |
-    | unknown host, a proxy's refusal | always; other connections may be had later |
+    | unknown host, a proxy's refusal | always |
     | a wait (Retry-After or prose) | that is not shorter than what a row may take (--timeout) |
-    | a rate limit | when nothing was accepted for as long |
+    | no connection | when the server has accepted nothing for as long |
+    | a rate limit | the same, where a single worker is too much |
     """
     if isinstance(error, AuthError):
         return error.http_status != 403 or not (seen.answers or seen.models)
     if isinstance(error, CreditError | TlsError | ConfigError):
         return True
     if isinstance(error, ConnectionFailed):
-        return not error.retryable
-    longest = max(error.retry_after or 0.0, seen.shut)
-    return isinstance(error, TransientError) and longest >= timeout
+        return not error.retryable or seen.silent >= timeout
+    wait = max(error.retry_after or 0.0, seen.silent if seen.shut else 0.0)
+    return isinstance(error, TransientError) and wait >= timeout
 
 
 class Tolerance(NamedTuple):

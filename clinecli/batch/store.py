@@ -83,9 +83,8 @@ class ResultFile(StoredFile):
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
             self._lock(fd)
             # Whoever had the lock may have replaced the file.
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(fd), os.stat(self._path)):  # noqa: PTH116
-                    return fd
+            if self._is_in_place(fd):
+                return fd
             os.close(fd)
 
     def _lock(self, fd: int) -> None:
@@ -117,12 +116,11 @@ class ResultFile(StoredFile):
 
     def keep(self, extent: Extent) -> None:
         """Let everything go that is not in `extent`."""
-        end, dropped = extent
-        if dropped and dropped[-1][1] == end:
-            end, dropped = dropped[-1][0], dropped[:-1]
+        stretches = extent.stretches
+        end = stretches[-1][1] if stretches else 0
         try:
-            if dropped:
-                self._replace(_kept(end, dropped))
+            if stretches not in ([], [(0, end)]):
+                self._replace(stretches)
             elif self.size > end:
                 os.ftruncate(self._fd, end)
                 self.size = end
@@ -207,13 +205,26 @@ class ResultFile(StoredFile):
         self._syncing.start()
 
     def sync(self) -> None:
-        """Have everything reach the disk. Raises `OutputError`."""
+        """Have everything reach the disk, where it is found by its name. Raises `OutputError`."""
         if self._syncing:
             self._syncing.join()
         if self.is_regular and self._is_dirty:
             self._sync()
         if self._sync_failed:
             self._fail(self._sync_failed)
+        if self.is_regular and not self._is_in_place(self._fd):
+            raise OutputError(
+                f"{self.name} was moved or removed while it was written",
+                hint="results are in the file that was moved: put it back, and run the same "
+                "command again",
+            )
+
+    def _is_in_place(self, fd: int) -> bool:
+        """Whether an open file is the one that has the name."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self._path))  # noqa: PTH116
+        except FileNotFoundError:
+            return False
 
     def _sync(self) -> None:
         try:
@@ -271,13 +282,6 @@ def _joined(stretches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         end = last
     if end > begin:
         yield begin, end
-
-
-def _kept(end: int, dropped: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
-    """What is left of a file up to `end` without some stretches of it."""
-    begins = [0, *(stretch[1] for stretch in dropped)]
-    ends = [*(stretch[0] for stretch in dropped), end]
-    return [pair for pair in zip(begins, ends, strict=True) if pair[0] < pair[1]]
 
 
 def _sync_directory(path: str) -> None:

@@ -204,6 +204,34 @@ def test_the_limit_of_open_files_is_raised_where_it_may_be(
         assert server.most_at_once == jobs
 
 
+@pytest.mark.parametrize("how", ["moved", "removed", "replaced"])
+def test_an_output_that_goes_away(how: str, env: dict[str, str], tmp_path: Path) -> None:
+    rows, output = write_rows(tmp_path / "in", "ab"), tmp_path / "out"
+
+    def say(prompt: str, before: int) -> Said:
+        if prompt == "ask b" and not before:
+            if how == "removed":
+                output.unlink()
+            else:
+                output.rename(tmp_path / "elsewhere")
+            if how == "replaced":
+                output.touch()
+        return always("answered")(prompt, before)
+
+    command = ["batch", rows, "-o", str(output), "--jobs", "1", "-q"]
+    with CountingServer(say) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        message, hint = failure(run(command, env), 1)
+        assert message == f"{output} was moved or removed while it was written"
+        assert "put it back" in hint
+        if how != "removed":
+            (tmp_path / "elsewhere").replace(output)
+        assert run(command, env).returncode == 0
+    assert set(by_id(read_lines(output))) == {"a", "b"}
+    # What was moved and put back is not paid for twice.
+    assert server.asked.total() == (4 if how == "removed" else 2)
+
+
 def test_a_full_disk(env: dict[str, str], tmp_path: Path) -> None:
     ids = [f"r{number}" for number in range(200)]
     rows = write_rows(tmp_path / "in", ids)

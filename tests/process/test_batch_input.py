@@ -340,6 +340,42 @@ def test_skip_bad(env: dict[str, str], tmp_path: Path) -> None:
     assert set(by_id(read_lines(output))) == {"1", "x", "3", "y", "5"}
 
 
+@pytest.mark.parametrize("source", ["file", "pipe"])
+def test_skip_bad_takes_one_of_an_id(source: str, env: dict[str, str], tmp_path: Path) -> None:
+    path, output = tmp_path / "rows", tmp_path / "out"
+    data = b'{"id":"x","prompt":"a"}\n{"id":"x","prompt":"b"}\n{"id":"y","prompt":"c"}\n'
+    path.write_bytes(data)
+    command = ["batch", "-o", str(output), "--skip-bad", "--ordered"]
+    command += [str(path)] if source == "file" else []
+    with CountingServer(always("answered")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        for flags in ([], [], ["--keep-failed"]):
+            done = run([*command, *flags], env, stdin=None if source == "file" else data)
+            assert done.returncode == 2, done.stderr.decode()
+            lines = read_lines(output)
+            # The number of its line tells it apart: an answer has its id alone.
+            found = [(line["custom_id"], kind_of(line)) for line in lines]
+            assert found == [("x", None), ("2", "usage"), ("y", None)]
+            assert "line 2: the id 'x' is there twice" in lines[1]["error"]["message"]
+        path.write_bytes(data.replace(b'"x","prompt":"b"', b'"z","prompt":"b"'))
+        if source == "file":
+            assert run([*command], env).returncode == 0
+            assert server.asked == {"a": 1, "b": 1, "c": 1}
+    assert set(server.asked) - {"b"} == {"a", "c"}
+    assert set(server.asked.values()) == {1}
+
+
+def test_an_id_that_is_repeated_later_is_told_as_that(env: dict[str, str], tmp_path: Path) -> None:
+    path, output = tmp_path / "rows", tmp_path / "out"
+    path.write_bytes(b'{"id":"x","prompt":"a"}\n')
+    with CountingServer(always("answered")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        assert run(["batch", str(path), "-o", str(output)], env).returncode == 0
+        path.write_bytes(b'{"id":"x","prompt":"a"}\n{"id":"x","prompt":"b"}\n')
+        message, _ = failure(run(["batch", str(path), "-o", str(output)], env), 2)
+    assert message == f"{path}, line 2: the id 'x' is there twice"
+
+
 def test_a_pipe_is_asked_as_its_rows_come(env: dict[str, str]) -> None:
     with CountingServer(always("answered")) as server:
         env["CLINE_API_BASE_URL"] = server.url

@@ -35,6 +35,8 @@ from clinecli.errors import (
 )
 
 NOTHING, ANSWERS, MODELS = Seen(False, False), Seen(True, False), Seen(False, True)
+DEAD = ANSWERS._replace(silent=600.0)
+SHUT = DEAD._replace(shut=True)
 # error, what has been seen -> whether it ends a batch whose rows may take 600 s
 STOPS: dict[str, tuple[ClinecliError, Seen, bool]] = {
     "key": (AuthError("no", http_status=401), ANSWERS, True),
@@ -49,9 +51,14 @@ STOPS: dict[str, tuple[ClinecliError, Seen, bool]] = {
     "refused": (ConnectionFailed("no", code=Code.REFUSED), ANSWERS, False),
     "closed": (ConnectionFailed("no", code=Code.CLOSED, retry=Retry.TWICE), ANSWERS, False),
     "rate-limit": (TransientError("no", http_status=429), ANSWERS, False),
-    "a-shut-server": (TransientError("no", http_status=429), ANSWERS._replace(shut=600.0), True),
+    "a-shut-server": (TransientError("no", http_status=429), SHUT, True),
     "shut-for-a-while": (
-        TransientError("no", http_status=429), ANSWERS._replace(shut=599.0), False
+        TransientError("no", http_status=429), SHUT._replace(silent=599.0), False
+    ),
+    "silent-but-not-shut": (TransientError("no", http_status=429), DEAD, False),
+    "dead": (ConnectionFailed("no", code=Code.REFUSED), DEAD, True),
+    "dead-for-a-while": (
+        ConnectionFailed("no", code=Code.REFUSED), DEAD._replace(silent=599.0), False
     ),
     "a-short-wait": (TransientError("no", retry_after=599.0), ANSWERS, False),
     "a-long-wait": (TransientError("no", retry_after=600.0), ANSWERS, True),

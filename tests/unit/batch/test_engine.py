@@ -195,6 +195,20 @@ def test_a_server_that_takes_nothing_for_long_ends_it() -> None:
     assert (engine.is_over, engine.finished) == (True, [])
 
 
+def test_a_server_that_is_dead_for_long_ends_it() -> None:
+    refused = ConnectionFailed("refused", code=Code.REFUSED)
+    engine, now = engine_of([request(str(number)) for number in range(99)], jobs=1), 0.0
+    (ticket,) = sent(engine, now)
+    engine.landed(ticket, answered(ticket, ANSWER), now)
+    while engine.stop is None:
+        (ticket,) = sent(engine, now)
+        now += 60.0
+        engine.landed(ticket, failed(ticket, refused), now)
+    assert (engine.stop, now) == (Stop(refused), 600.0)
+    # The row that met it is left, as if never asked.
+    assert engine.tally.done < engine.tally.requests
+
+
 class Limiter:
     """Takes so many requests a second, some at once (token bucket), or in each period."""
 
