@@ -30,6 +30,7 @@ class Delta(NamedTuple):
     id: str | None = None
     model: str | None = None
     error: ClinecliError | None = None
+    refusal: str = ""
 
 
 class Event(NamedTuple):
@@ -41,6 +42,9 @@ class Event(NamedTuple):
     raw: bytes
     delta: Delta
     done: bool = False
+
+
+_LONGEST_REFUSAL = 400
 
 
 class Reply:
@@ -56,6 +60,7 @@ class Reply:
         self._calls = ToolCalls()
         self.has_text = False
         self.has_reasoning = False
+        self._refusal = ""
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] | None = None
         self.id: str | None = None
@@ -65,7 +70,7 @@ class Reply:
 
     def add(self, event: Event) -> None:
         """Take one event in. Raises `IncompleteError` when its tool calls get too large."""
-        _, (text, reasoning, calls, finish_reason, usage, reply_id, model, _), done = event
+        _, (text, reasoning, calls, finish_reason, usage, reply_id, model, _, refusal), done = event
         if text:
             if not self.has_text:
                 self.has_text = is_visible(text)
@@ -84,6 +89,8 @@ class Reply:
             self.id = reply_id
         if model:
             self.model = model
+        if refusal and len(self._refusal) < _LONGEST_REFUSAL:
+            self._refusal += refusal
         if done:
             self.done = True
 
@@ -128,6 +135,8 @@ class Reply:
         if finish in _STOPPED:
             return _STOPPED[finish](one_line(self.finish_reason or "", 100))
         if not self.has_text and not self._calls.has_any:
+            if self._refusal.strip():
+                return _refused(one_line(self._refusal, _LONGEST_REFUSAL))
             # The same cap would cut it again.
             again = Retry.NEVER if finish is Finish.LENGTH else Retry.TWICE
             return _empty(self.has_reasoning, again)
@@ -151,11 +160,20 @@ def _empty(has_reasoning: bool, retry: Retry) -> IncompleteError:
     )
 
 
+def _refused(words: str) -> RejectedError:
+    return RejectedError(
+        f"the model refuses to answer: {words}", code=Code.CONTENT_FILTER, hint=_REPHRASE
+    )
+
+
+_REPHRASE = "rephrase the message, or try another model (-m)"
+
+
 def _filtered(reason: str) -> RejectedError:
     return RejectedError(
         f"the reply was stopped by a content filter (finish_reason: {reason})",
         code=Code.CONTENT_FILTER,
-        hint="rephrase the message, or try another model (-m)",
+        hint=_REPHRASE,
     )
 
 

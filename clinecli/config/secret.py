@@ -48,8 +48,9 @@ class Redactor:
     without them.
 
     It knows each secret as it is, in any case, and as it may be spelled on the way: URL-encoded,
-    base64 (with what may stand before it), escaped for HTML or JSON. A short secret, such as the
-    dummy key of a local server, counts only as a word of its own. Use it before a text is cut.
+    base64 (with what may stand before it), in hexadecimal digits, escaped for HTML or JSON. A
+    short secret, such as the dummy key of a local server, counts only as a word of its own. Use it
+    before a text is cut.
     """
 
     __slots__ = ("_secrets",)
@@ -82,7 +83,7 @@ def _spellings(value: str) -> Iterator[str]:
     from urllib.parse import quote
 
     raw = value.encode("utf-8", "surrogateescape")
-    words = {value, quote(raw, safe=""), _html(value), json.dumps(value)[1:-1]}
+    words = {value, raw.hex(), quote(raw, safe=""), _html(value), json.dumps(value)[1:-1]}
     for before in range(3):
         # Base64 packs three bytes into four characters: where the secret begins among them
         # decides its spelling, and the characters that it shares with its neighbours are left out.

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
 MAX_BODY_BYTES = 512 * 1024 * 1024
+# What a server says of a failure is read as far as this, and for no longer a silence.
+_MAX_ERROR_BYTES = 1024 * 1024
+_ERROR_SECONDS = 10.0
 _READ_BYTES = 65536
 _WRITE_BYTES = 256 * 1024
 # Python overlooks a signal that comes right before a blocking call: none blocks for longer.
@@ -124,8 +127,9 @@ class Answer:
     `headers` have names in lower case; repeated ones are joined by a comma. `request_id` is the
     server's name for the request, on one line; `redact` takes the secrets of the call out of text.
     The body is pulled: `read` gives what one read of the network brings, iterating gives that to
-    the end, `body` all of it. `kept` is the connection for the next call of the same worker, once
-    the body has ended well.
+    the end, `body` all of it. Where the status tells of a failure, that is the failure: its body
+    only says more of it, and ends where it cannot be read any further. `kept` is the connection
+    for the next call of the same worker, once the body has ended well.
     """
 
     def __init__(
@@ -147,7 +151,12 @@ class Answer:
         self._body = body_of(head, connection.http)
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
-        self._decoder: Decoder | None = decoder(self.headers.get("content-encoding", ""))
+        self._error_bytes = 0
+        self._decoder: Decoder | None = None
+        try:
+            self._decoder = decoder(self.headers.get("content-encoding", ""))
+        except ClinecliError as error:
+            self._failure = error
 
     def __enter__(self) -> Answer:
         return self
@@ -169,6 +178,19 @@ class Answer:
         is given first; the next read raises it, a `ClinecliError`.
         """
         idle = self._call.idle if idle is None else idle
+        if self.status < 300:
+            return self._read(idle)
+        if self._error_bytes > _MAX_ERROR_BYTES:
+            return b""
+        try:
+            data = self._read(min(idle or _ERROR_SECONDS, _ERROR_SECONDS))
+        except ClinecliError:
+            # The status stands without it.
+            return b""
+        self._error_bytes += len(data)
+        return data
+
+    def _read(self, idle: float | None) -> bytes:
         body = self._body
         while not (body.ended or self._failure):
             pieces = body.pieces()

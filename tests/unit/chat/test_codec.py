@@ -101,6 +101,9 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     "parts-of-junk": (chunk({"content": [None, 1, "x", [], {"text": 5}, {"text": None}]}), Delta()),
     "lone-surrogate": (chunk({"content": "\ud83d"}), Delta("\ud83d")),
     "finish-reason-only": (chunk({}, finish_reason="length"), Delta(finish_reason="length")),
+    "finish-reason-empty": (chunk({"content": "a"}, finish_reason=""), Delta("a")),
+    "finish-reason-null-as-text": (chunk({"content": "a"}, finish_reason="null"), Delta("a")),
+    "refusal": (chunk({"content": None, "refusal": "I won't"}), Delta(refusal="I won't")),
     "finish-reason-unknown": (chunk({}, finish_reason="eos"), Delta(finish_reason="eos")),
     "message-instead-of-delta": ({"choices": [{"message": {"content": "a"}}]}, Delta("a")),
     # tool calls
@@ -111,6 +114,14 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     "tool-call-piece": (
         chunk({"tool_calls": [{"index": 1, "function": {"arguments": '{"a'}}]}),
         calls((1, "", "", '{"a')),
+    ),
+    "function-call": (
+        chunk({"function_call": {"name": "f", "arguments": "{"}}),
+        calls((None, "", "f", "{")),
+    ),
+    "function-call-null": (
+        chunk({"function_call": None, "tool_calls": [call(name="f")]}),
+        calls((0, "c1", "f", "")),
     ),
     "tool-call-two": (
         chunk({"tool_calls": [call(name="f"), {"index": 1, "id": "c2"}]}),
@@ -607,7 +618,11 @@ STREAMS: dict[str, tuple[bytes, str, Read]] = {
         "application/json",
         Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
     ),
-    "whole-reply-cut": (raw(WHOLE)[:-1], "application/json", Read([], False, False, FOREIGN)),
+    "whole-reply-cut": (
+        raw(WHOLE)[:-1],
+        "application/json",
+        Read([], False, False, (ExitStatus.INCOMPLETE, "cut")),
+    ),
     "object-that-is-no-reply": (b"{}", "application/json", Read([], False, False, FOREIGN)),
     "object-with-an-error": (
         raw({"success": False, "error": OUT}),
@@ -655,6 +670,13 @@ def test_events_that_are_none_of_ours(event: bytes) -> None:
         found = read([body])
         assert (found.failure, found.done) == (None, True)
         assert "".join(delta.text for _, delta, _ in found.events) == "a"
+
+
+@pytest.mark.parametrize("payload", ["[done]", "DONE", '"[DONE]"', "1", "{", "bye"])
+def test_what_follows_the_end_of_a_reply_need_not_be_ours(payload: str) -> None:
+    found = read([sse(A) + sse(LAST, payload)])
+    assert (found.failure, found.complete) == (None, True)
+    assert read([sse(A, payload, LAST)]).failure == FOREIGN
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,8 @@ SPELLINGS: dict[str, str] = {
     "URL-encoded, in lower case": quote(LONG, safe="").lower(),
     "HTML": html.escape(LONG),
     "JSON": json.dumps(LONG)[1:-1],
+    "hexadecimal": LONG.encode().hex(),
+    "hexadecimal in upper case": LONG.encode().hex().upper(),
     "base64": b64encode(LONG.encode()).decode(),
     "base64 without padding": b64encode(LONG.encode()).decode().rstrip("="),
     "base64 for URLs": urlsafe_b64encode(LONG.encode()).decode(),
