@@ -92,7 +92,8 @@ class Transport:
         self._ca_file = settings.ca_file
         self._environ = environ
         self._lock = threading.Lock()
-        self._certificate = (settings.cert, settings.cert_key)
+        self._certificate = (settings.cert or "", settings.cert_key)
+        self._timeout = settings.timeout
         self._contexts: dict[bool, ssl.SSLContext | ClinecliError] = {}
 
     def trust(self, stage: Stage = Stage.TLS) -> ssl.SSLContext | None:
@@ -110,9 +111,9 @@ class Transport:
                 from clinecli.transport.tls import identify, trust
 
                 try:
-                    context = trust(self._ca_file, self._environ)
+                    context = trust(self._ca_file, self._environ, self._timeout)
                     if is_known:
-                        identify(context, *self._certificate)
+                        identify(context, *self._certificate, self._timeout)
                     self._contexts[is_known] = context
                 except ClinecliError as error:
                     self._contexts[is_known] = error
