@@ -299,9 +299,9 @@ def _head(connection: Connection, call: Call) -> h11.Response:
             return event
         if event is h11.NEED_DATA:
             data = connection.read(Stage.WAIT, call.deadline, call.idle)
-            if not data and not connection.http.trailing_data[0]:
+            if not data and b"HTTP/".startswith(connection.http.trailing_data[0][:5]):
+                # Before the head, or within it.
                 raise connection.failed(Stage.WAIT, EOFError())
-            # An end within the head is a breach of HTTP, which the next event tells.
             connection.http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise not_the_api("a switch of protocols that nobody asked for")

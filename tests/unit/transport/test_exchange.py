@@ -144,7 +144,8 @@ def test_interim_answers_are_passed_over(peer: Peer) -> None:
 HEADLESS: dict[str, tuple[bytes, Code]] = {
     "nothing": (b"", Code.CLOSED),
     "an interim answer alone": (b"HTTP/1.1 100 Continue\r\n\r\n", Code.CLOSED),
-    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Code.NOT_THE_API),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Code.CLOSED),
+    "half a version": (b"HTT", Code.CLOSED),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", Code.NOT_THE_API),
     "HTTP/2": (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(30), Code.NOT_THE_API),
     "another protocol": (
