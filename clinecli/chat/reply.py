@@ -44,7 +44,7 @@ class Event(NamedTuple):
     done: bool = False
 
 
-_LONGEST_REFUSAL = 400
+_LONGEST_REFUSAL = 4000
 
 
 class Reply:
@@ -111,7 +111,7 @@ class Reply:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about a reply, and no failure. It quotes the server: take secrets out."""
+        """What is odd about a reply, and no failure."""
         notes = []
         if self.finish_reason and finish_of(self.finish_reason) is Finish.UNKNOWN:
             reason = one_line(self.finish_reason, 100)
@@ -120,10 +120,13 @@ class Reply:
             notes.append(f"{self._calls.nameless} tool call(s) without a name are left out")
         return tuple(notes)
 
-    def failure(self, *, limits_tokens: bool) -> ClinecliError | None:
+    def failure(
+        self, *, limits_tokens: bool, redact: Callable[[str], str] = str
+    ) -> ClinecliError | None:
         """Why this is not a complete, non-empty answer; None when it is one.
 
-        `limits_tokens` says that the caller set a cap, so that reaching it is no failure.
+        `limits_tokens` says that the caller set a cap, so that reaching it is no failure;
+        `redact` takes secrets out of what the reply says.
         """
         if not self.complete:
             return IncompleteError(
@@ -136,7 +139,7 @@ class Reply:
             return _STOPPED[finish](one_line(self.finish_reason or "", 100))
         if not self.has_text and not self._calls.has_any:
             if self._refusal.strip():
-                return _refused(one_line(self._refusal, _LONGEST_REFUSAL))
+                return _refused(one_line(redact(self._refusal)))
             # The same cap would cut it again.
             again = Retry.NEVER if finish is Finish.LENGTH else Retry.TWICE
             return _empty(self.has_reasoning, again)

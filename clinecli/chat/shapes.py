@@ -113,7 +113,7 @@ def _delta(chunk: dict[str, Any], key: str, origin: Origin) -> Delta:
     if not isinstance(choice, dict) or choice.get("index"):
         # A usage-only chunk, or one of a second choice (`n` above 1), which is not printed.
         return about
-    finish_reason = _finish_reason(choice.get("finish_reason"))
+    finish_reason = _finish_reason(choice.get("finish_reason"), origin)
     error = choice.get("error")
     part = choice.get(key) or choice.get("message" if key == "delta" else "delta")
     part = part if isinstance(part, dict) else {}
@@ -131,10 +131,12 @@ def _delta(chunk: dict[str, Any], key: str, origin: Origin) -> Delta:
     )
 
 
-def _finish_reason(value: object) -> str | None:
-    """Why the model stopped; None while it goes on, which some servers spell as text."""
-    reason = _text(value)
-    return None if reason is None or reason.strip().lower() in _GOES_ON else reason
+def _finish_reason(value: object, origin: Origin) -> str | None:
+    """Why the model stopped, for messages, too; None while it goes on, which some servers spell
+    as text."""
+    if not isinstance(value, str) or value.strip().lower() in _GOES_ON:
+        return None
+    return origin.redact(value)
 
 
 def _is_whole(chunk: dict[str, Any]) -> bool:

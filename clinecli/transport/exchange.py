@@ -154,7 +154,7 @@ class Answer:
         self._error_bytes = 0
         self._decoder: Decoder | None = None
         try:
-            self._decoder = decoder(self.headers.get("content-encoding", ""))
+            self._decoder = decoder(redact(self.headers.get("content-encoding", "")))
         except ClinecliError as error:
             self._failure = error
 
