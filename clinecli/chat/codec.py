@@ -46,7 +46,7 @@ class StreamReader:
         self._started = False
         self._head = b""
         self._object: bytearray | None = None
-        self._has_text = False
+        self._has_text = self._has_calls = False
         # Whether events are to come: it is a stream, without an end mark or a failure so far.
         self._is_open = False
         self._is_readable = True
@@ -181,7 +181,9 @@ class StreamReader:
             document = loads(payload)
             if not document and document != {}:
                 return None
-            delta, depth = chunk_delta(document, self._origin, has_text=self._has_text)
+            delta, depth = chunk_delta(
+                document, self._origin, has_text=self._has_text, has_calls=self._has_calls
+            )
         except InvalidJson:
             if name in _OURS:
                 raise
@@ -207,6 +209,7 @@ class StreamReader:
         self.complete = self.complete or delta.finish_reason is not None
         self.has_usage = self.has_usage or bool(delta.usage)
         self._has_text = self._has_text or bool(delta.text)
+        self._has_calls = self._has_calls or bool(delta.tool_calls)
         if delta.error:
             self._fail(delta.error)
 

@@ -17,11 +17,13 @@ _GOES_ON = {"", "null", "none"}
 _ENVELOPES = 4
 
 
-def chunk_delta(document: object, origin: Origin, *, has_text: bool = False) -> tuple[Delta, int]:
+def chunk_delta(
+    document: object, origin: Origin, *, has_text: bool = False, has_calls: bool = False
+) -> tuple[Delta, int]:
     """What a chunk says, and how many envelopes are around it. Raises `InvalidJson`.
 
-    `has_text` says that text has come before: then a whole message, which some servers send at
-    the end, repeats it, and does not count.
+    `has_text` and `has_calls` say what has come before: a whole message, which some servers send
+    at the end, repeats it, and that does not count.
     """
     plain = plain_delta(document)
     if plain:
@@ -30,8 +32,8 @@ def chunk_delta(document: object, origin: Origin, *, has_text: bool = False) -> 
     error = told_error(chunk, origin)
     if isinstance(chunk, dict):
         delta = _delta(chunk, "delta", origin)
-        if has_text and _is_whole(chunk):
-            delta = delta._replace(text="", reasoning="", tool_calls=(), refusal="")
+        if (has_text or has_calls) and _is_whole(chunk):
+            delta = _without_repeats(delta, has_text=has_text, has_calls=has_calls)
         return _with(error, delta), depth
     if error:
         return Delta(error=error), depth
@@ -137,6 +139,12 @@ def _finish_reason(value: object, origin: Origin) -> str | None:
     if not isinstance(value, str) or value.strip().lower() in _GOES_ON:
         return None
     return origin.redact(value)
+
+
+def _without_repeats(delta: Delta, *, has_text: bool, has_calls: bool) -> Delta:
+    if has_text:
+        delta = delta._replace(text="", reasoning="", refusal="")
+    return delta._replace(tool_calls=()) if has_calls else delta
 
 
 def _is_whole(chunk: dict[str, Any]) -> bool:

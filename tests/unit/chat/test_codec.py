@@ -822,12 +822,16 @@ def test_numbers_and_depths_that_parsers_refuse(inner: bytes) -> None:
 
 
 def test_a_whole_message_after_the_deltas_is_no_more_text() -> None:
-    last = reply({"content": "ab", "tool_calls": [call(name="f")]}, usage=USAGE)
-    found = read([sse(A, B, last, "[DONE]")])
-    assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", ""]
-    assert found.events[2][1] == Delta(finish_reason="stop", usage=USAGE)
-    # Alone, it is the text.
-    assert read([sse(last, "[DONE]")]).events[0][1].text == "ab"
+    last = reply({"content": "ab", "tool_calls": [call(name="f", arguments="{ }")]}, usage=USAGE)
+    pieces = [chunk({"tool_calls": [call(name="f", arguments="{}")]})]
+    both = calls((0, "c1", "f", "{ }"))._replace(finish_reason="stop", usage=USAGE)
+    found = read([sse(A, B, *pieces, last, "[DONE]")])
+    assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", "", ""]
+    assert found.events[3][1] == Delta(finish_reason="stop", usage=USAGE)
+    # What has not come before counts.
+    assert read([sse(A, B, last, "[DONE]")]).events[2][1] == both
+    assert read([sse(*pieces, last, "[DONE]")]).events[1][1].text == "ab"
+    assert read([sse(last, "[DONE]")]).events[0][1] == both._replace(text="ab")
 
 
 @pytest.mark.parametrize("body", [b"hello there " * 9, b"<p>oh</p>" * 9, BOM * 2 + b"data: x\n\n"])
