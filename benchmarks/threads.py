@@ -39,8 +39,8 @@ def by_transport(url: str, _threads: int) -> Caller:
     from clinecli.config.secret import Secret
     from clinecli.options.common import NetworkOptions
     from clinecli.transport.client import JSON, Call, Transport
+    from clinecli.transport.connection import Connection
     from clinecli.transport.deadline import Deadline
-    from clinecli.transport.exchange import Connection
     from clinecli.transport.replies import whole_reply
 
     transport = Transport(load_settings(NetworkOptions(base_url=url), {"HOME": "/"}), {})

@@ -1,6 +1,7 @@
-"""(status, body) of the API to errors: tables of what each status and code means.
+"""(status, body) of the API to errors.
 
-The shapes of bodies are read by `error_body`, their prose by `prose`.
+The shapes of bodies are read by `error_body`, their prose by `prose`; what statuses and codes mean
+is the tables of `error_rules`.
 """
 
 from __future__ import annotations
@@ -9,17 +10,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clinecli.chat.error_body import LONGEST, ErrorBody, cut, read_error, tells_error
-from clinecli.errors import (
-    AuthError,
-    ClinecliError,
-    Code,
-    ConnectionFailed,
-    CreditError,
-    IncompleteError,
-    RejectedError,
-    Retry,
-    TransientError,
-)
+from clinecli.chat.error_rules import is_known, rule_of
+from clinecli.errors import ClinecliError, Code, IncompleteError, Retry
 from clinecli.jsontext import InvalidJson, loads
 
 
@@ -34,134 +26,6 @@ class Origin(NamedTuple):
 
 UNKNOWN = Origin()
 
-
-class _Rule(NamedTuple):
-    error: type[ClinecliError]
-    title: str
-    retry: Retry = Retry.NEVER
-    hint: str | None = None
-    code: Code | None = None
-
-
-_TRY_LATER = _Rule(TransientError, "the server is overloaded", Retry.AS_ASKED)
-_SERVER_ERROR = _Rule(TransientError, "the server failed", Retry.ONCE)
-
-# The table of cline-api: 429 and gateway failures are worth several tries, 500 is worth one.
-_BY_STATUS: dict[int, _Rule] = {
-    401: _Rule(AuthError, "the API refused the key"),
-    402: _Rule(CreditError, "out of credits"),
-    403: _Rule(
-        AuthError,
-        "the key may not do this",
-        hint="the key has no access to this resource or model: see https://app.cline.bot",
-    ),
-    404: _Rule(
-        RejectedError,
-        "not found",
-        hint="check the model (-m) and the base URL: `clinecli models` lists what can be asked",
-        code=Code.UNKNOWN_MODEL,
-    ),
-    407: _Rule(
-        ConnectionFailed,
-        "the proxy asks for credentials",
-        hint="put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
-    ),
-    408: _TRY_LATER,
-    413: _Rule(RejectedError, "the request is too large"),
-    425: _TRY_LATER,
-    429: _Rule(TransientError, "rate limit reached", Retry.AS_ASKED),
-    500: _SERVER_ERROR,
-    502: _Rule(TransientError, "the upstream provider failed", Retry.AS_ASKED),
-    503: _TRY_LATER,
-    504: _Rule(TransientError, "the upstream provider did not answer in time", Retry.AS_ASKED),
-    451: _Rule(
-        RejectedError,
-        "blocked for legal reasons",
-        hint="the service is not offered to this region or network: ask who runs the gateway",
-    ),
-    511: _Rule(
-        IncompleteError,
-        "the network wants a login first",
-        hint="open a web page in a browser on this network and log in",
-    ),
-    529: _TRY_LATER,
-}
-
-_CONTEXT = _Rule(
-    RejectedError,
-    "the message is longer than the model's context",
-    hint="send less text, or choose a model with a longer context (-m)",
-    code=Code.CONTEXT_LENGTH_EXCEEDED,
-)
-_FILTER = _Rule(
-    RejectedError,
-    "stopped by a content filter",
-    hint="rephrase the message, or try another model (-m)",
-    code=Code.CONTENT_FILTER,
-)
-_KEY = _BY_STATUS[401]
-_MODEL = _Rule(
-    RejectedError,
-    "no such model",
-    hint="`clinecli models` lists what can be asked",
-    code=Code.UNKNOWN_MODEL,
-)
-_PATH = _Rule(RejectedError, "not found", hint="check the base URL: nothing is at this URL")
-_QUOTA = _Rule(
-    CreditError,
-    "usage limit reached",
-    hint="the quota is used up: wait until it resets, or choose a model that is paid by credits",
-    code=Code.QUOTA,
-)
-_SPEND = _Rule(
-    CreditError,
-    "the organization's spend limit is reached",
-    hint="ask an administrator of the organization to raise it, or wait until it resets",
-)
-_PLAN = _Rule(
-    AuthError,
-    "the plan does not include this model",
-    hint="choose another model (-m), or a plan that includes it: see https://app.cline.bot",
-)
-
-# Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.
-_BY_CODE: dict[str, _Rule] = {
-    "insufficient_credits": _BY_STATUS[402],
-    "insufficient_quota": _BY_STATUS[402],
-    "spend_limit_exceeded": _SPEND,
-    "entitlement_error": _PLAN,
-    "context_length_exceeded": _CONTEXT,
-    "exceed_context_size_error": _CONTEXT,
-    "content_filter": _FILTER,
-    "rate_limit": _BY_STATUS[429],
-    "rate_limit_exceeded": _BY_STATUS[429],
-    "server_error": _SERVER_ERROR,
-    "invalid_api_key": _KEY,
-    "unauthorized": _KEY,
-    "model_not_found": _MODEL,
-}
-
-# Classes of errors, as Anthropic and Google call them: where there is no status, they stand for it.
-_STATUS_OF_CODE: dict[str, int] = {
-    "invalid_request_error": 400,
-    "invalid_argument": 400,
-    "failed_precondition": 400,
-    "authentication_error": 401,
-    "unauthenticated": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "permission_denied": 403,
-    "not_found_error": 404,
-    "not_found": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "resource_exhausted": 429,
-    "api_error": 500,
-    "internal": 500,
-    "unavailable": 503,
-    "deadline_exceeded": 504,
-    "overloaded_error": 529,
-}
 
 # Facts that messages show, where the body has them.
 _FACTS = (
@@ -209,33 +73,6 @@ def _plain_text(body: bytes, content_type: str) -> str:
     return cut(text, len(text) - 1) if is_cut else text
 
 
-def _rule(said: ErrorBody, status: int | None, text: str) -> _Rule:
-    """By the first code that is known, else by the status, and by prose where these say little."""
-    from clinecli.chat.prose import is_overflow, is_quota, is_unknown_model, is_unknown_path
-
-    codes = [code.lower() for code in said.codes]
-    known = next((_BY_CODE[code] for code in codes if code in _BY_CODE), None)
-    implied = next((_STATUS_OF_CODE[code] for code in codes if code in _STATUS_OF_CODE), None)
-    asked = status or implied
-    if (status == 429 or not (status or codes)) and known is not _SPEND and is_quota(text):
-        return _QUOTA
-    if known:
-        return known
-    if asked in {400, 404, 422} and is_unknown_model(text):
-        return _MODEL
-    if asked == 404 and is_unknown_path(text):
-        return _PATH
-    if asked in {400, 413, 422} and is_overflow(text):
-        return _CONTEXT
-    return _rule_for_status(asked) if asked else _SERVER_ERROR
-
-
-def _rule_for_status(status: int) -> _Rule:
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return _SERVER_ERROR if status >= 500 else _Rule(RejectedError, "the API refused the request")
-
-
 def _build(
     said: ErrorBody, status: int | None, origin: Origin, retry_after: float | None
 ) -> ClinecliError:
@@ -244,14 +81,14 @@ def _build(
 
     # Secrets are taken out before the text is cut to a line.
     text = origin.redact(cut(said.message))
-    rule = _rule(said, status, text)
+    rule = rule_of(said, status, text)
     facts = [(name, said.fields.get(name)) for name in _FACTS]
     told = [f"{name} {value}" for name, value in facts if isinstance(value, str | int | float)]
     details = [one_line(text, 4000), origin.redact(cut("; ".join(told)))]
     message = ": ".join(filter(None, [rule.title, "; ".join(filter(None, details))]))
     if retry_after is None and rule.retry is not Retry.NEVER:
         retry_after = told_wait(text)
-    code = next((code for code in said.codes if code.lower() in _BY_CODE), "")
+    code = next((code for code in said.codes if is_known(code)), "")
     code = origin.redact(code or next(iter(said.codes), ""))
     return rule.error(
         one_line(message),

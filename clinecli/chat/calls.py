@@ -37,12 +37,13 @@ class ToolCall(NamedTuple):
 class _Call:
     """A call that is being put together."""
 
-    __slots__ = ("blocks", "id", "is_whole", "name", "pieces")
+    __slots__ = ("blocks", "id", "is_whole", "name", "pieces", "size")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.is_whole = False
+        self.size = 0
         self.pieces: list[str] = []
         self.blocks: list[str] = []
 
@@ -50,6 +51,7 @@ class _Call:
         self.id = self.id or piece.id
         self.name = self.name or piece.name
         if piece.arguments:
+            self.size += len(piece.arguments)
             self.pieces.append(piece.arguments)
             if len(self.pieces) == _PIECES:
                 self.blocks.append("".join(self.pieces))
@@ -59,9 +61,10 @@ class _Call:
     def arguments(self) -> str:
         return "".join([*self.blocks, *self.pieces])
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.blocks or self.pieces)
+    def is_again(self, piece: ToolCallPiece) -> bool:
+        """Whether a piece that is a whole call is this one."""
+        size = len(piece.arguments)
+        return self.id == piece.id and self.size == size and self.arguments == piece.arguments
 
 
 class ToolCalls:
@@ -77,6 +80,8 @@ class ToolCalls:
         none      another          begins a call
         none      the same         begins a call if the call before and this piece are whole JSON
         none      none             goes on
+
+    A whole call that comes again, with id, name and arguments, is no piece.
     """
 
     def __init__(self) -> None:
@@ -96,8 +101,10 @@ class ToolCalls:
             call = _Call()
             self._calls.append((position or 0, call))
             self._bytes += _CALL_BYTES
+        if is_whole and call.is_again(piece):
+            return
         if arguments:
-            call.is_whole = is_whole and call.is_empty
+            call.is_whole = is_whole and not call.size
         call.add(piece)
         # What has no index goes on with the latest call, whichever it is.
         self._by_position[position] = self._by_position[None] = call

@@ -17,13 +17,15 @@ from clinecli.chat.reply import Delta, Event
 from clinecli.chat.shapes import chunk_delta, inside, reply_delta
 from clinecli.chat.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
 from clinecli.chat.usual import UsualChunk
-from clinecli.errors import ClinecliError, Code, IncompleteError
+from clinecli.errors import ClinecliError, Code, IncompleteError, Retry
 from clinecli.jsontext import InvalidJson, compact, has_controls, loads, unwrap
 
 DONE = b"[DONE]"
 # What an event stream begins with, whatever its media type says.
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 _HEAD_BYTES = max(map(len, _SSE_FIELDS))
+# How JSON begins, and ends, that is an answer.
+_ENDS = {b"{": b"}", b"[": b"]"}
 # Names of events that carry chunks: others are none of ours, unless they hold one.
 _OURS = {"", "message"}
 # A named tuple without the call of a Python function: there is one for each word of a reply.
@@ -44,7 +46,7 @@ class StreamReader:
         self._started = False
         self._head = b""
         self._object: bytearray | None = None
-        self._has_text = False
+        self._has_text = self._has_calls = False
         # Whether events are to come: it is a stream, without an end mark or a failure so far.
         self._is_open = False
         self._is_readable = True
@@ -151,6 +153,9 @@ class StreamReader:
         try:
             event = self._event(payload, name)
         except InvalidJson:
+            if self.complete:
+                # An end mark of the server's own, perhaps: the reply has told its end.
+                return
             self._is_readable = False
             self._fail(IncompleteError("an event of the stream is not JSON", code=Code.NOT_THE_API))
         else:
@@ -176,7 +181,9 @@ class StreamReader:
             document = loads(payload)
             if not document and document != {}:
                 return None
-            delta, depth = chunk_delta(document, self._origin, has_text=self._has_text)
+            delta, depth = chunk_delta(
+                document, self._origin, has_text=self._has_text, has_calls=self._has_calls
+            )
         except InvalidJson:
             if name in _OURS:
                 raise
@@ -202,6 +209,7 @@ class StreamReader:
         self.complete = self.complete or delta.finish_reason is not None
         self.has_usage = self.has_usage or bool(delta.usage)
         self._has_text = self._has_text or bool(delta.text)
+        self._has_calls = self._has_calls or bool(delta.tool_calls)
         if delta.error:
             self._fail(delta.error)
 
@@ -243,8 +251,18 @@ def _document(body: bytes, origin: Origin) -> object:
     try:
         document: object = loads(body)
     except InvalidJson:
+        if _is_cut(body):
+            raise IncompleteError(
+                "the answer was cut off: its JSON has no end", code=Code.CUT, retry=Retry.TWICE
+            ) from None
         raise not_the_api(describe_body(body, origin.content_type)) from None
     return document
+
+
+def _is_cut(body: bytes) -> bool:
+    """Whether what is no JSON begins as JSON, and stops before its end."""
+    end = _ENDS.get(body.lstrip()[:1])
+    return end is not None and body.rstrip()[-1:] != end
 
 
 def decode_chunk(data: bytes, origin: Origin = UNKNOWN) -> Delta:

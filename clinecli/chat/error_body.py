@@ -157,7 +157,14 @@ def _codes(document: dict[str, Any]) -> list[str]:
         code = str(value)[:4000]
         if code.lower() not in _NO_CODES and not (name == "type" and set(code) & {"/", ":"}):
             codes.append(code)
-    return codes
+    return codes + _reasons(document.get("details"))
+
+
+def _reasons(details: object) -> list[str]:
+    """Google's own codes, beside a class that says little (`INVALID_ARGUMENT`)."""
+    items = details[:_ITEMS] if isinstance(details, list) else []
+    reasons = [item.get("reason") for item in items if isinstance(item, dict)]
+    return [reason for reason in reasons if isinstance(reason, str) and reason]
 
 
 def _status(value: object) -> int | None:

@@ -89,7 +89,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _OVERFLOW = _any(
-    r"context_length_exceeded",
+    r"context_?(?:length|window)_?exceeded",
     r"context (?:length|window|size|limit)",
     r"max(?:imum)? (?:context|prompt length)",
     r"too many (?:input |prompt )?tokens",

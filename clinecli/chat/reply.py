@@ -30,6 +30,7 @@ class Delta(NamedTuple):
     id: str | None = None
     model: str | None = None
     error: ClinecliError | None = None
+    refusal: str = ""
 
 
 class Event(NamedTuple):
@@ -41,6 +42,9 @@ class Event(NamedTuple):
     raw: bytes
     delta: Delta
     done: bool = False
+
+
+_LONGEST_REFUSAL = 4000
 
 
 class Reply:
@@ -56,6 +60,7 @@ class Reply:
         self._calls = ToolCalls()
         self.has_text = False
         self.has_reasoning = False
+        self._refusal = ""
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] | None = None
         self.id: str | None = None
@@ -65,7 +70,7 @@ class Reply:
 
     def add(self, event: Event) -> None:
         """Take one event in. Raises `IncompleteError` when its tool calls get too large."""
-        _, (text, reasoning, calls, finish_reason, usage, reply_id, model, _), done = event
+        _, (text, reasoning, calls, finish_reason, usage, reply_id, model, _, refusal), done = event
         if text:
             if not self.has_text:
                 self.has_text = is_visible(text)
@@ -84,6 +89,8 @@ class Reply:
             self.id = reply_id
         if model:
             self.model = model
+        if refusal and len(self._refusal) < _LONGEST_REFUSAL:
+            self._refusal += refusal
         if done:
             self.done = True
 
@@ -104,7 +111,7 @@ class Reply:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about a reply, and no failure. It quotes the server: take secrets out."""
+        """What is odd about a reply, and no failure."""
         notes = []
         if self.finish_reason and finish_of(self.finish_reason) is Finish.UNKNOWN:
             reason = one_line(self.finish_reason, 100)
@@ -113,10 +120,13 @@ class Reply:
             notes.append(f"{self._calls.nameless} tool call(s) without a name are left out")
         return tuple(notes)
 
-    def failure(self, *, limits_tokens: bool) -> ClinecliError | None:
+    def failure(
+        self, *, limits_tokens: bool, redact: Callable[[str], str] = str
+    ) -> ClinecliError | None:
         """Why this is not a complete, non-empty answer; None when it is one.
 
-        `limits_tokens` says that the caller set a cap, so that reaching it is no failure.
+        `limits_tokens` says that the caller set a cap, so that reaching it is no failure;
+        `redact` takes secrets out of what the reply says.
         """
         if not self.complete:
             return IncompleteError(
@@ -128,6 +138,8 @@ class Reply:
         if finish in _STOPPED:
             return _STOPPED[finish](one_line(self.finish_reason or "", 100))
         if not self.has_text and not self._calls.has_any:
+            if self._refusal.strip():
+                return _refused(one_line(redact(self._refusal)))
             # The same cap would cut it again.
             again = Retry.NEVER if finish is Finish.LENGTH else Retry.TWICE
             return _empty(self.has_reasoning, again)
@@ -151,11 +163,20 @@ def _empty(has_reasoning: bool, retry: Retry) -> IncompleteError:
     )
 
 
+def _refused(words: str) -> RejectedError:
+    return RejectedError(
+        f"the model refuses to answer: {words}", code=Code.CONTENT_FILTER, hint=_REPHRASE
+    )
+
+
+_REPHRASE = "rephrase the message, or try another model (-m)"
+
+
 def _filtered(reason: str) -> RejectedError:
     return RejectedError(
         f"the reply was stopped by a content filter (finish_reason: {reason})",
         code=Code.CONTENT_FILTER,
-        hint="rephrase the message, or try another model (-m)",
+        hint=_REPHRASE,
     )
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from clinecli.chat.api_errors import one_line
+from clinecli.chat.error_body import cut
 from clinecli.chat.patterns import with_patterns
 from clinecli.errors import Code, IncompleteError, UsageError
 from clinecli.jsontext import dumps
@@ -171,7 +173,8 @@ def mismatch(validator: Validator, text: str) -> IncompleteError | None:
     if error is None:
         return None
     return IncompleteError(
-        f"the reply does not match the schema at {error.json_path}: {error.message[:200]}",
+        # Secrets are taken out before it is cut to a line.
+        f"the reply does not match the schema at {error.json_path}: {cut(error.message, 4000)}",
         code=Code.SCHEMA_MISMATCH,
         hint=hint,
     )
@@ -220,8 +223,10 @@ class Checker:
         if found:
             raise UsageError(found["message"], code=_code(found["code"]), hint=found["hint"])
 
-    def mismatch(self, text: str, seconds: float) -> IncompleteError | None:
-        """Why `text` does not satisfy the schema, or None."""
+    def mismatch(
+        self, text: str, seconds: float, redact: Callable[[str], str] = str
+    ) -> IncompleteError | None:
+        """Why `text` does not satisfy the schema, or None. `redact` takes secrets out of it."""
         found, why = None, ""
         try:
             found = self._ask(b"=" + text.encode("utf-8", "surrogatepass"), seconds)
@@ -233,7 +238,8 @@ class Checker:
             return _unchecked(why)
         if not found:
             return None
-        return IncompleteError(found["message"], code=_code(found["code"]), hint=found["hint"])
+        message = one_line(redact(found["message"]))
+        return IncompleteError(message, code=_code(found["code"]), hint=found["hint"])
 
     def _ask(self, request: bytes, seconds: float) -> Any:
         return json.loads(self._run(self._head + request, seconds))

@@ -12,15 +12,18 @@ from clinecli.errors import ClinecliError
 from clinecli.jsontext import InvalidJson, dumps_any, member
 
 _new = tuple.__new__
+_GOES_ON = {"", "null", "none"}
 # So many envelopes, one in the other, are opened.
 _ENVELOPES = 4
 
 
-def chunk_delta(document: object, origin: Origin, *, has_text: bool = False) -> tuple[Delta, int]:
+def chunk_delta(
+    document: object, origin: Origin, *, has_text: bool = False, has_calls: bool = False
+) -> tuple[Delta, int]:
     """What a chunk says, and how many envelopes are around it. Raises `InvalidJson`.
 
-    `has_text` says that text has come before: then a whole message, which some servers send at
-    the end, repeats it, and does not count.
+    `has_text` and `has_calls` say what has come before: a whole message, which some servers send
+    at the end, repeats it, and that does not count.
     """
     plain = plain_delta(document)
     if plain:
@@ -29,8 +32,8 @@ def chunk_delta(document: object, origin: Origin, *, has_text: bool = False) -> 
     error = told_error(chunk, origin)
     if isinstance(chunk, dict):
         delta = _delta(chunk, "delta", origin)
-        if has_text and _is_whole(chunk):
-            delta = delta._replace(text="", reasoning="", tool_calls=())
+        if (has_text or has_calls) and _is_whole(chunk):
+            delta = _without_repeats(delta, has_text=has_text, has_calls=has_calls)
         return _with(error, delta), depth
     if error:
         return Delta(error=error), depth
@@ -59,7 +62,7 @@ def plain_delta(chunk: Any) -> Delta | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-    return _new(Delta, (text, "", (), None, None, reply_id, model, None)) if is_plain else None
+    return _new(Delta, (text, "", (), None, None, reply_id, model, None, "")) if is_plain else None
 
 
 def reply_delta(document: object, origin: Origin) -> tuple[Delta, int]:
@@ -112,18 +115,36 @@ def _delta(chunk: dict[str, Any], key: str, origin: Origin) -> Delta:
     if not isinstance(choice, dict) or choice.get("index"):
         # A usage-only chunk, or one of a second choice (`n` above 1), which is not printed.
         return about
-    finish_reason = _text(choice.get("finish_reason"))
+    finish_reason = _finish_reason(choice.get("finish_reason"), origin)
     error = choice.get("error")
     part = choice.get(key) or choice.get("message" if key == "delta" else "delta")
     part = part if isinstance(part, dict) else {}
     calls = part.get("tool_calls")
+    if not calls and isinstance(part.get("function_call"), dict):
+        # What OpenAI's API had before `tool_calls`.
+        calls = [{"function": part["function_call"]}]
     return about._replace(
         text=text_of(part.get("content")),
         reasoning=text_of(part.get("reasoning") or part.get("reasoning_content")),
         tool_calls=_tool_calls(calls, is_whole=not choice.get("delta")) if calls else (),
         finish_reason=finish_reason,
         error=in_band_error(error, origin) if error or finish_reason == "error" else None,
+        refusal=text_of(part.get("refusal")),
     )
+
+
+def _finish_reason(value: object, origin: Origin) -> str | None:
+    """Why the model stopped, for messages, too; None while it goes on, which some servers spell
+    as text."""
+    if not isinstance(value, str) or value.strip().lower() in _GOES_ON:
+        return None
+    return origin.redact(value)
+
+
+def _without_repeats(delta: Delta, *, has_text: bool, has_calls: bool) -> Delta:
+    if has_text:
+        delta = delta._replace(text="", reasoning="", refusal="")
+    return delta._replace(tool_calls=()) if has_calls else delta
 
 
 def _is_whole(chunk: dict[str, Any]) -> bool:

@@ -58,7 +58,7 @@ class UsualChunk:
             return None
         self._hits += 1
         reply_id, model = self._about
-        return _new(Delta, (text, "", _NO_CALLS, None, None, reply_id, model, None))
+        return _new(Delta, (text, "", _NO_CALLS, None, None, reply_id, model, None, ""))
 
     def event(self, data: bytes) -> Event | None:
         """The same for the bytes of a stream between two events: where they are one event, and
@@ -75,13 +75,14 @@ class UsualChunk:
             return None
         self._hits += 1
         reply_id, model = self._about
-        delta = _new(Delta, (text, "", _NO_CALLS, None, None, reply_id, model, None))
+        delta = _new(Delta, (text, "", _NO_CALLS, None, None, reply_id, model, None, ""))
         return _new(Event, (data[6:-2], delta, False))
 
     def learn(self, payload: bytes, delta: Delta) -> None:
         """Expect more chunks like this one, if it holds content and nothing that counts besides."""
         credit = min(self._credit + self._hits, _MOST)
-        if credit < _PRICE or len(payload) > _LONGEST or delta[1:5] != _NOTHING_ELSE or delta.error:
+        says_more = delta[1:5] != _NOTHING_ELSE or delta.error or delta.refusal
+        if credit < _PRICE or len(payload) > _LONGEST or says_more:
             return
         found = list(_CONTENT.finditer(payload))
         if len(found) != 1 or b"\n" in payload:

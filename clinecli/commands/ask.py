@@ -116,7 +116,7 @@ def _extracted(prepared: Prepared, ready: Opened, reply: Reply) -> tuple[str, Cl
     from clinecli.chat.render import first_code_block
 
     block = first_code_block(reply.text) or ""
-    failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
+    failure = reply.failure(limits_tokens=prepared.request.limits_tokens, redact=ready.redact)
     if not failure and not block.strip():
         failure = IncompleteError(
             "the reply has no fenced code block (--extract)",

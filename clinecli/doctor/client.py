@@ -16,8 +16,9 @@ from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
 from clinecli.transport.client import JSON, Call
+from clinecli.transport.connection import Connection
 from clinecli.transport.dial import Dialled
-from clinecli.transport.exchange import Answer, Connection
+from clinecli.transport.exchange import Answer
 from clinecli.transport.replies import failure_of
 
 # Headers that tell people what is wrong, or soon will be.

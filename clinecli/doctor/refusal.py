@@ -188,8 +188,8 @@ def _untrusted(
 
 
 _ALONE = _Cause(
-    "the server's operator must send the intermediate certificate, too (fullchain.pem); if the CA is "
-    "a private one, pass it with --ca-file or SSL_CERT_FILE"
+    "the server's operator must send the intermediate certificate, too (fullchain.pem); if the CA "
+    "is a private one, pass it with --ca-file or SSL_CERT_FILE"
 )
 
 

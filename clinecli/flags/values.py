@@ -12,6 +12,8 @@ from clinecli.options.flag import Flag, Kind
 
 # An empty one of these is an unset variable of a script: `--schema "$UNSET"` has to count.
 _NEVER_EMPTY = {Kind.FILE, Kind.AT_FILE, Kind.MODEL, Kind.PROMPT_FILE}
+# JSON's parsers and writers take integers of 64 bits.
+_LARGEST = 2**63 - 1
 
 
 def options_of(
@@ -88,6 +90,8 @@ def _number(flag: Flag, text: str, label: str, command: str) -> int | float:
         raise UsageError(
             f"{label}: {text!r} is not {flag.wanted}", hint=f"see clinecli {command} --help"
         )
+    if isinstance(number, int) and number > _LARGEST:
+        raise UsageError(f"{label}: {text} is too large", hint=f"see clinecli {command} --help")
     value: int | float = number
     return value
 

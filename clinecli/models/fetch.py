@@ -25,7 +25,7 @@ from clinecli.streams.console import Console
 
 if TYPE_CHECKING:
     from clinecli.transport.client import EarlyConnection
-    from clinecli.transport.exchange import Connection
+    from clinecli.transport.connection import Connection
 
 # The recommended list only adds tags: it is not worth waiting for long.
 RECOMMENDED_SECONDS = 10.0

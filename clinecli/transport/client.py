@@ -18,7 +18,8 @@ from clinecli.transport.route import Route, Stage
 if TYPE_CHECKING:
     import ssl
 
-    from clinecli.transport.exchange import Answer, Connection
+    from clinecli.transport.connection import Connection
+    from clinecli.transport.exchange import Answer
 
 _C = TypeVar("_C", bound="Connection")
 Headers = tuple[tuple[str, str], ...]
@@ -92,7 +93,8 @@ class Transport:
         self._ca_file = settings.ca_file
         self._environ = environ
         self._lock = threading.Lock()
-        self._certificate = (settings.cert, settings.cert_key)
+        self._certificate = (settings.cert or "", settings.cert_key)
+        self._timeout = settings.timeout
         self._contexts: dict[bool, ssl.SSLContext | ClinecliError] = {}
 
     def trust(self, stage: Stage = Stage.TLS) -> ssl.SSLContext | None:
@@ -110,9 +112,9 @@ class Transport:
                 from clinecli.transport.tls import identify, trust
 
                 try:
-                    context = trust(self._ca_file, self._environ)
+                    context = trust(self._ca_file, self._environ, self._timeout)
                     if is_known:
-                        identify(context, *self._certificate)
+                        identify(context, *self._certificate, self._timeout)
                     self._contexts[is_known] = context
                 except ClinecliError as error:
                     self._contexts[is_known] = error
@@ -145,7 +147,7 @@ class Transport:
         `kept` is the connection of the call before (`Answer.kept`), or one that was begun early.
         One that the server has closed meanwhile, or has sent something on, is replaced.
         """
-        from clinecli.transport.exchange import Connection
+        from clinecli.transport.connection import Connection
 
         redact = self.redactor(call.key, *call.secrets)
         if kept is None or isinstance(kept, EarlyConnection):

@@ -38,8 +38,10 @@ class Deadline:
 
     def exceeded(self) -> TransientError:
         """The error of a call that took too long."""
+        # What earlier steps took of it is of no interest.
+        seconds = self.seconds if self.seconds < 1 else round(self.seconds, 1)
         return TransientError(
-            f"no complete answer within {self.seconds:g} s (--timeout)",
+            f"no complete answer within {seconds:g} s (--timeout)",
             code=Code.TIMEOUT,
             hint="raise --timeout, or ask for a shorter answer",
             retry=Retry.ONCE,

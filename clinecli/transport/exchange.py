@@ -2,119 +2,30 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import h11
 
 from clinecli.chat.api_errors import not_the_api, one_line
 from clinecli.errors import ClinecliError, Code, IncompleteError
-from clinecli.transport.body import body_of, new_state
+from clinecli.transport.body import body_of
 from clinecli.transport.decoding import Decoder, decoder
-from clinecli.transport.failures import failure
-from clinecli.transport.route import Hop, Stage
+from clinecli.transport.route import Stage
 
 if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call
-    from clinecli.transport.deadline import Deadline
-    from clinecli.transport.dial import Dialled, Socket, Timings
+    from clinecli.transport.connection import Connection
+    from clinecli.transport.dial import Timings
 
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
 MAX_BODY_BYTES = 512 * 1024 * 1024
-_READ_BYTES = 65536
-_WRITE_BYTES = 256 * 1024
-# Python overlooks a signal that comes right before a blocking call: none blocks for longer.
-_LONGEST_WAIT = 1.0
-
-
-class Connection:
-    """A dialled socket and the state of HTTP on it. It carries one exchange at a time."""
-
-    def __init__(self, dialled: Dialled, hop: Hop, tls_host: str) -> None:
-        self.dialled = dialled
-        self.http = new_state()
-        self._socket = dialled.socket
-        self._hop = hop
-        self._tls_host = tls_host
-        self._timeout = -1.0
-        self._broken: OSError | None = None
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-    def peek(self) -> Literal["quiet", "closed", "bytes"]:
-        """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
-        if not _is_readable(self._socket):
-            return "quiet"
-        self._set_timeout(0.0)
-        try:
-            return "bytes" if self._socket.recv(1) else "closed"
-        except OSError as error:
-            # A TLS ticket is readable, and no data.
-            if type(error).__name__ == "SSLWantReadError":
-                return "quiet"
-            # TLS tells why it ends once only: the next read does.
-            self._broken = error
-            return "closed"
-
-    def write(self, data: bytes, deadline: Deadline, idle: float | None) -> None:
-        """Send everything. Raises `ClinecliError` when the peer stops reading.
-
-        A peer that hangs up, or answers early with 413, is heard first: reading tells.
-        """
-        view = memoryview(data)
-        for start in range(0, len(view), _WRITE_BYTES):
-            limit = deadline.bound(idle)
-            self._set_timeout(limit)
-            try:
-                self._socket.sendall(view[start : start + _WRITE_BYTES])
-            except OSError as error:
-                # What is left of the request would be taken for the next one.
-                self.http.send_failed()
-                is_stuck = isinstance(error, TimeoutError)
-                if is_stuck and not _is_readable(self._socket):
-                    raise self._failed(Stage.SEND, error, deadline, idle) from None
-                return
-
-    def read(self, stage: Stage, deadline: Deadline, idle: float | None) -> bytes:
-        """What one read of the network brings; empty at its end. Raises `ClinecliError`."""
-        limit = deadline.bound(idle)
-        try:
-            if self._broken:
-                raise self._broken
-            while True:
-                part = min(limit, _LONGEST_WAIT)
-                self._set_timeout(part)
-                try:
-                    return self._socket.recv(_READ_BYTES)
-                except TimeoutError:
-                    limit -= part
-                    if limit <= 0:
-                        raise
-        except OSError as error:
-            raise self._failed(stage, error, deadline, idle) from None
-
-    def _failed(
-        self, stage: Stage, error: Exception, deadline: Deadline, idle: float | None
-    ) -> ClinecliError:
-        if isinstance(error, TimeoutError) and (idle is None or deadline.remaining() <= 0):
-            return deadline.exceeded()
-        return self.failed(stage, error, idle)
-
-    def failed(self, stage: Stage, error: Exception, seconds: float | None = None) -> ClinecliError:
-        """The error that an exception of this connection means."""
-        return failure(stage, error, hop=self._hop, host=self._tls_host, seconds=seconds)
-
-    def _set_timeout(self, seconds: float) -> None:
-        # A system call each time, and mostly the same value.
-        if seconds != self._timeout:
-            self._socket.settimeout(seconds)
-            self._timeout = seconds
+# What a server says of a failure is read as far as this, and for no longer a silence.
+_MAX_ERROR_BYTES = 1024 * 1024
+_ERROR_SECONDS = 10.0
 
 
 class Answer:
@@ -124,8 +35,9 @@ class Answer:
     `headers` have names in lower case; repeated ones are joined by a comma. `request_id` is the
     server's name for the request, on one line; `redact` takes the secrets of the call out of text.
     The body is pulled: `read` gives what one read of the network brings, iterating gives that to
-    the end, `body` all of it. `kept` is the connection for the next call of the same worker, once
-    the body has ended well.
+    the end, `body` all of it. Where the status tells of a failure, that is the failure: its body
+    only says more of it, and ends where it cannot be read any further. `kept` is the connection
+    for the next call of the same worker, once the body has ended well.
     """
 
     def __init__(
@@ -147,7 +59,12 @@ class Answer:
         self._body = body_of(head, connection.http)
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
-        self._decoder: Decoder | None = decoder(self.headers.get("content-encoding", ""))
+        self._error_bytes = 0
+        self._decoder: Decoder | None = None
+        try:
+            self._decoder = decoder(redact(self.headers.get("content-encoding", "")))
+        except ClinecliError as error:
+            self._failure = error
 
     def __enter__(self) -> Answer:
         return self
@@ -169,6 +86,19 @@ class Answer:
         is given first; the next read raises it, a `ClinecliError`.
         """
         idle = self._call.idle if idle is None else idle
+        if self.status < 300:
+            return self._read(idle)
+        if self._error_bytes > _MAX_ERROR_BYTES:
+            return b""
+        try:
+            data = self._read(min(idle or _ERROR_SECONDS, _ERROR_SECONDS))
+        except ClinecliError:
+            # The status stands without it.
+            return b""
+        self._error_bytes += len(data)
+        return data
+
+    def _read(self, idle: float | None) -> bytes:
         body = self._body
         while not (body.ended or self._failure):
             pieces = body.pieces()
@@ -212,13 +142,6 @@ class Answer:
                     f"the reply exceeds {MAX_BODY_BYTES >> 20} MiB", code=Code.TOO_LARGE
                 )
         return b"".join(pieces)
-
-
-def _is_readable(socket: Socket) -> bool:
-    """Whether something has come, or the end. Not by select(2), which knows 1,024 descriptors."""
-    poll = select.poll()
-    poll.register(socket.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _headers(head: h11.Response) -> Mapping[str, str]:
@@ -277,9 +200,9 @@ def _head(connection: Connection, call: Call) -> h11.Response:
             return event
         if event is h11.NEED_DATA:
             data = connection.read(Stage.WAIT, call.deadline, call.idle)
-            if not data and not connection.http.trailing_data[0]:
+            if not data and b"HTTP/".startswith(connection.http.trailing_data[0][:5]):
+                # Before the head, or within it.
                 raise connection.failed(Stage.WAIT, EOFError())
-            # An end within the head is a breach of HTTP, which the next event tells.
             connection.http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
             raise not_the_api("a switch of protocols that nobody asked for")

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from clinecli.errors import ClinecliError, Code, IncompleteError
+from clinecli.transport.connection import Connection
 from clinecli.transport.exchange import (
     MAX_BODY_BYTES,
     Answer,
-    Connection,
     read_head,
     request_bytes,
     request_event,

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _READ_BYTES = 65536
+_FILE_SECONDS = 30.0
 
 
-def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
+def trust(
+    ca_file: str | None, environ: Mapping[str, str], seconds: float = _FILE_SECONDS
+) -> ssl.SSLContext:
     """The client's TLS settings: `ca_file`, SSL_CERT_FILE and SSL_CERT_DIR, else the system.
 
+    A file that is a pipe has `seconds` to give its content.
     Raises `TlsError` for a CA file or directory that cannot be used, and `ConfigError` when
     `ca_file` is the fault.
     """
@@ -35,7 +39,7 @@ def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
         cafile, source = environ.get("SSL_CERT_FILE") or None, "SSL_CERT_FILE"
         capath = environ.get("SSL_CERT_DIR") or None
     if cafile or capath:
-        return _private_trust(cafile, capath, source)
+        return _private_trust(cafile, capath, source, seconds)
     if _VERIFIES_ITSELF:
         import truststore
 
@@ -52,26 +56,34 @@ def trust(ca_file: str | None, environ: Mapping[str, str]) -> ssl.SSLContext:
         return context
     import certifi
 
-    return _private_trust(certifi.where(), None, "certifi")
+    return _private_trust(certifi.where(), None, "certifi", seconds)
 
 
-def identify(context: ssl.SSLContext, cert: str | None, key: str | None) -> None:
-    """Have a client certificate shown to servers that ask for one. Raises `ConfigError`."""
+def identify(
+    context: ssl.SSLContext, cert: str, key: str | None, seconds: float = _FILE_SECONDS
+) -> None:
+    """Have a client certificate shown to servers that ask for one. Raises `ConfigError`.
+
+    A file that is a pipe has `seconds` to give its content.
+    """
     hint = "name PEM files: --cert FILE, and --cert-key FILE if the key is apart"
+    unusable = "cannot be used: no PEM of certificate and key, or an encrypted key"
     try:
-        with ExitStack() as files:
-            paths = [_readable(path, files) if path else None for path in (cert, key)]
+        with ExitStack() as stack:
+            own, again = _twice(cert, seconds, stack)
+            apart = _twice(key, seconds, stack)[0] if key else again
             # Else OpenSSL asks on the terminal for the passphrase of a key that is encrypted.
-            context.load_cert_chain(paths[0] or "", paths[1], password="")
+            context.load_cert_chain(own, apart, password="")
         return
+    except TimeoutError:
+        reason = f"was not read within {seconds:g} s"
+    except TooLarge:
+        reason = unusable
     except FileNotFoundError:
         missing = [path for path in (cert, key) if path and not Path(path).exists()]
         reason = f"does not exist: {', '.join(missing)}"
-    except (TimeoutError, TooLarge):
-        reason = f"was not read within {_CA_SECONDS:g} s, or is too large"
     except ssl.SSLError as error:
         reasons = {"KEY_VALUES_MISMATCH": "does not belong to its key"}
-        unusable = "cannot be used: no PEM of certificate and key, or an encrypted key"
         reason = reasons.get(error.reason or "", unusable)
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
@@ -80,20 +92,25 @@ def identify(context: ssl.SSLContext, cert: str | None, key: str | None) -> None
     )
 
 
-def _readable(path: str, files: ExitStack) -> str:
-    """A path that OpenSSL can read without waiting: for a pipe, a copy that is the user's alone."""
+def _twice(path: str, seconds: float, stack: ExitStack) -> list[str]:
+    """Two paths by which OpenSSL, which takes nothing but paths, reads a file. It would wait for
+    ever for a pipe, such as that of a shell's `<(COMMAND)`, whose content comes but once."""
     if Path(path).is_file() or not Path(path).exists():
-        return path
-    from tempfile import NamedTemporaryFile
+        return [path, path]
+    content = read_file(path, limit=_PIPE_BYTES, seconds=seconds)
+    paths = []
+    for _ in range(2):
+        reading, writing = os.pipe()
+        stack.callback(os.close, reading)
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(content)
+        paths.append(f"/dev/fd/{reading}")
+    return paths
 
-    data = read_file(path, limit=_CA_BYTES, seconds=_CA_SECONDS)
-    copy = files.enter_context(NamedTemporaryFile())  # noqa: SIM115 - `files` closes it
-    copy.write(data)
-    copy.flush()
-    return copy.name
 
-
-def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.SSLContext:
+def _private_trust(
+    cafile: str | None, capath: str | None, source: str, seconds: float
+) -> ssl.SSLContext:
     # Not create_default_context: from Python 3.13 on it refuses CA certificates without an
     # Authority Key Identifier (verify code 85), which the system's own store accepts.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -116,13 +133,13 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
         )
     reason = None
     try:
-        _load(context, cafile, capath)
+        _load(context, cafile, capath, seconds)
     except FileNotFoundError:
         reason = f"the CA file of {source} does not exist: {cafile}"
     except (ssl.SSLError, ValueError, TooLarge):
         reason = f"the CA file of {source} holds no PEM certificate: {cafile}"
     except TimeoutError:
-        reason = f"the CA file of {source} was not read within {_CA_SECONDS:g} s: {cafile}"
+        reason = f"the CA file of {source} was not read within {seconds:g} s: {cafile}"
     except OSError as error:
         reason = f"cannot read the CA file of {source}: {cafile}: {error.strerror}"
     if reason:
@@ -130,18 +147,18 @@ def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.S
     return context
 
 
-def _load(context: ssl.SSLContext, cafile: str | None, capath: str | None) -> None:
+def _load(context: ssl.SSLContext, cafile: str | None, capath: str | None, seconds: float) -> None:
     if cafile and not Path(cafile).is_file():
         # A pipe, or a device without an end: OpenSSL would read on for ever.
-        context.load_verify_locations(cadata=_certificates(cafile))
+        context.load_verify_locations(cadata=_certificates(cafile, seconds))
         cafile = None
     if cafile or capath:
         context.load_verify_locations(cafile, capath)
 
 
-def _certificates(path: str) -> str:
+def _certificates(path: str, seconds: float) -> str:
     """The certificates of a PEM file, without the text between them."""
-    text = read_file(path, limit=_CA_BYTES, seconds=_CA_SECONDS).decode("ascii", "ignore")
+    text = read_file(path, limit=_CA_BYTES, seconds=seconds).decode("ascii", "ignore")
     return "\n".join(_CERTIFICATE.findall(text))
 
 
@@ -156,7 +173,8 @@ def _has_hashed(directories: str) -> bool:
 
 
 _CA_BYTES = 16 * MIB
-_CA_SECONDS = 30.0
+# What a pipe takes in at once on every system.
+_PIPE_BYTES = 16 * 1024
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _CA_HINT = "point it at a PEM file of CA certificates, or unset it to trust the system's"
 

@@ -150,8 +150,9 @@ def failure_of(
 ) -> ClinecliError | None:
     """Why a reply is no complete, non-empty answer; None when it is one. `text` stands for it
     where only a part of it was asked for."""
-    failure = reply.failure(limits_tokens=prepared.request.limits_tokens)
+    limits_tokens, redact = prepared.request.limits_tokens, opened.redact
+    failure = reply.failure(limits_tokens=limits_tokens, redact=redact)
     if failure or not prepared.checker:
         return failure
     seconds = max(opened.call.deadline.remaining(), 0.1)
-    return prepared.checker.mismatch(reply.text if text is None else text, seconds)
+    return prepared.checker.mismatch(reply.text if text is None else text, seconds, redact)

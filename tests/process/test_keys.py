@@ -25,7 +25,7 @@ from tests.helpers.process import (
     run,
 )
 from tests.helpers.proxies import ForwardProxy
-from tests.helpers.replies import REPLY, completion, response
+from tests.helpers.replies import DONE, REPLY, STOP, completion, delta, event_stream, response
 from tests.helpers.servers import RawServer
 
 
@@ -238,6 +238,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "base64": lambda key: b64encode(key.encode()).decode(),
     "base64 of the header": lambda key: b64encode(f"Bearer {key}".encode()).decode(),
     "HTML": escape,
+    "hexadecimal": lambda key: key.encode().hex(),
     "JSON in JSON": lambda key: json.dumps(key)[1:-1],
 }
 # With every character that a spelling changes.
@@ -304,6 +305,50 @@ def test_usage_and_notes_do_not_show_the_key(env: dict[str, str]) -> None:
     assert b"listed without the key" in done.stderr
     assert b"without the recommended models" in done.stderr
     assert not shows(done.stderr, KEY)
+
+
+# What a message about a reply quotes of it. A message is cut after secrets were taken out.
+QUOTED: dict[str, tuple[bytes, int]] = {
+    "unknown finish_reason": (response(completion("ok", KEY)), 0),
+    "long finish_reason": (response(completion("ok", f"{'x' * (100 - len(KEY) // 2)}{KEY}")), 0),
+    "refusal": (
+        response(completion(None).replace(b'"role"', f'"refusal": "no {KEY}", "role"'.encode())),
+        9,
+    ),
+    "value against the schema": (response(completion(json.dumps({"a": KEY}))), 11),
+    "long value against the schema": (
+        response(completion(json.dumps({"a": f"{'x' * (200 - len(KEY) // 2)} {KEY}"}))),
+        11,
+    ),
+    "name against the schema": (response(completion(json.dumps({KEY: 1}))), 11),
+    "coding": (response(b"x", Content_Encoding=KEY), 11),
+}
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_what_is_said_of_a_reply_does_not_show_the_key(
+    name: str, env: dict[str, str], tmp_path: Path
+) -> None:
+    answer, status = QUOTED[name]
+    schema = {"additionalProperties": False, "properties": {"a": {"enum": [1]}}}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    flags = ["--schema", "s.json"] if "schema" in name else []
+    with RawServer(answer) as server:
+        words = ["hi", "--retries", "0", *flags, "--base-url", server.url]
+        for extra in ([], ["-j"], ["-v"]):
+            done = run(["ask", *words, *extra], env, cwd=tmp_path)
+            assert done.returncode == status
+            assert b"[key]" in done.stderr
+            assert not shows(done.stderr, KEY)
+        streamed = run(["stream", *words], env, cwd=tmp_path)
+    assert not shows(streamed.stderr, KEY)
+
+
+def test_a_refusal_that_spells_the_key_in_pieces(env: dict[str, str]) -> None:
+    pieces = [delta(delta={"refusal": each}) for each in (KEY[:8], KEY[8:])]
+    with RawServer(event_stream(*pieces, STOP, DONE)) as server:
+        done = run(["stream", "hi", "--base-url", server.url, "--retries", "0"], env)
+    assert failure(done, 9)[0] == "the model refuses to answer: [key]"
 
 
 PROXY_PASSWORD = "S3cretPw-0815"

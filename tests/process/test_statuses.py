@@ -275,7 +275,7 @@ CASES: dict[str, Case] = {
     "plain-text": Case(
         response(b"It works!", content_type="text/plain"), 11, (NOT_API, "not JSON"), PORTAL
     ),
-    "cut-json": Case(response(b'{"choices": ['), 11, (NOT_API, "not JSON"), PORTAL),
+    "cut-json": Case(response(b'{"choices": ['), 11, ("cut off: its JSON has no end",), AGAIN),
     "json-of-something-else": Case(
         response(b'{"status": "ok"}'), 11, (NOT_API, "no chat completion"), PORTAL
     ),
@@ -320,6 +320,17 @@ CASES: dict[str, Case] = {
     ),
     "content-filter": Case(
         both("Well, first", "content_filter"), 9, ("content filter",), "rephrase", b"Well, first\n"
+    ),
+    "refusal": Case(
+        (
+            response(completion(None).replace(b'"role"', b'"refusal": "I can\'t.", "role"')),
+            event_stream(
+                delta(delta={"refusal": "I can"}), delta(delta={"refusal": "'t."}), STOP, DONE
+            ),
+        ),
+        9,
+        ("refuses to answer: I can't.",),
+        "rephrase",
     ),
     "content-filter-without-text": Case(
         both(None, "content_filter"), 9, ("content filter",), "rephrase"
@@ -382,6 +393,18 @@ CASES: dict[str, Case] = {
         ("cut before the reply was complete",),
         AGAIN,
     ),
+}
+# A body that cannot be read changes nothing of what the status says.
+CASES |= {
+    f"{status[:3]}-{name}": Case(
+        f"HTTP/1.1 {status}\r\n".encode() + body, expected, (f"HTTP {status[:3]}",), ""
+    )
+    for status, expected in (("401 No", 4), ("402 No", 5), ("429 No", 10), ("302 No", 11))
+    for name, body in (
+        ("cut", b'Content-Length: 99\r\n\r\n{"error":'),
+        ("in-an-unknown-coding", b"Content-Encoding: br\r\n\r\nx"),
+        ("damaged", b"Content-Encoding: gzip\r\n\r\nx"),
+    )
 }
 # A stream has printed what came before it was cut.
 PARTIAL = {"cut": b"Half an\n"}

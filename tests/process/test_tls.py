@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -14,7 +15,14 @@ import pytest
 import trustme
 
 from tests.helpers.env import KEY
-from tests.helpers.process import BOTH_COMMANDS, altered_cli, failure, no_traceback, run
+from tests.helpers.process import (
+    BOTH_COMMANDS,
+    CLI,
+    altered_cli,
+    failure,
+    no_traceback,
+    run,
+)
 from tests.helpers.replies import (
     DONE,
     REPLY,
@@ -373,16 +381,41 @@ def test_a_client_certificate(
         assert (done.returncode, done.stdout) == (0, b"hello\n"), done
         _, hint = failure(run(["ask", "hi", "--retries", "0"], env), 8)
         assert "--cert" in hint
+        # Secrets that are on no disk: each pipe can be read once.
+        for pipes in ('--cert <(cat "$cert" "$key")', '--cert "$cert" --cert-key <(cat "$key")'):
+            script = f'"$@" {pipes}'
+            done = subprocess.run(
+                ["bash", "-c", script, "bash", *CLI, "ask", "--no-stdin", "hi"],
+                env=env | files,
+                capture_output=True,
+                check=False,
+            )
+            assert (done.returncode, done.stdout, done.stderr) == (0, b"hello\n", b"")
+
+
+@pytest.mark.parametrize("flag", ["--ca-file", "--cert", "SSL_CERT_FILE"])
+def test_a_pipe_of_certificates_that_nobody_writes(
+    flag: str, silent_server: TcpServer, tmp_path: Path, env: dict[str, str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    flags = [flag, str(pipe)] if flag.startswith("--") else []
+    env[flag] = str(pipe)
+    words = ["ask", "hi", "--timeout", "0.5", "--base-url", f"https://{silent_server.address}"]
+    message, _ = failure(run([*words, *flags], env, timeout=20), 3 if flags else 8)
+    assert "was not read within 0.5 s" in message
+    assert flag in message
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (["--cert", "/dev/zero"], "no PEM of certificate and key"),
         (["--cert", "/nowhere.pem"], "does not exist: /nowhere.pem"),
         (["--cert", "{cert}"], "no PEM of certificate and key"),
         (["--cert", "{cert}", "--cert-key", "{other}"], "does not belong to its key"),
     ],
-    ids=["missing", "no key", "another key"],
+    ids=["endless", "missing", "no key", "another key"],
 )
 def test_a_client_certificate_that_cannot_be_used(
     flags: list[str],

@@ -238,6 +238,7 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     "empty": (("ask", "-t", ""), "-t/--temperature: '' is not a number from 0 to 2"),
     "other-digits": (("ask", "-t", "\u0661"), "'\u0661' is not a number from 0 to 2"),
     "grouped": (("ask", "--max-tokens", "1_000"), "'1_000' is not a whole number, 1 or more"),
+    "64-bits": (("ask", "--max-tokens", str(2**64)), f"--max-tokens: {2**64} is too large"),
     "endless": (("ask", "--max-tokens", "9" * 5000), "is not a whole number, 1 or more"),
     "fraction": (("ask", "--max-tokens", "1.5"), "--max-tokens: '1.5' is not a whole number"),
     "zero-tokens": (("ask", "--max-tokens", "0"), "'0' is not a whole number, 1 or more"),

@@ -120,6 +120,16 @@ def test_without_a_known_code_the_status_decides(
 BY_CODE: dict[str, tuple[ExitStatus, int | None]] = {
     "insufficient_credits": (CREDIT, 0),
     "insufficient_quota": (CREDIT, 0),
+    "billing_not_active": (CREDIT, 0),
+    "budget_exceeded": (CREDIT, 0),
+    "Arrearage": (CREDIT, 0),
+    "AllocationQuota.FreeTierOnly": (CREDIT, 0),
+    "content_policy_violation": (REJECTED, 0),
+    "ResponsibleAIPolicyViolation": (REJECTED, 0),
+    "data_inspection_failed": (REJECTED, 0),
+    "API_KEY_INVALID": (AUTH, 0),
+    "invalid_model": (REJECTED, 0),
+    "DeploymentNotFound": (REJECTED, 0),
     "SPEND_LIMIT_EXCEEDED": (CREDIT, 0),
     "context_length_exceeded": (REJECTED, 0),
     "content_filter": (REJECTED, 0),
@@ -188,6 +198,39 @@ def test_code_decides_where_there_is_no_status(
 
 # Full rows: HTTP status, body, exit status, code, retry limit, what the message must hold.
 ROWS: dict[str, tuple[int, object, ExitStatus, str | None, int | None, list[str]]] = {
+    "google-bad-key": (
+        400,
+        [
+            {
+                "error": {
+                    "code": 400,
+                    "message": "API key not valid.",
+                    "status": "INVALID_ARGUMENT",
+                    "details": [{"@type": "x.ErrorInfo", "reason": "API_KEY_INVALID"}, None],
+                }
+            }
+        ],
+        AUTH,
+        "API_KEY_INVALID",
+        0,
+        ["the API refused the key", "API key not valid."],
+    ),
+    "openrouter-moderation": (
+        403,
+        documented(403, "it requires moderation", metadata={"flagged_input": "x"}),
+        REJECTED,
+        "403",
+        0,
+        ["stopped by a content filter", "it requires moderation"],
+    ),
+    "litellm-context": (
+        400,
+        documented("400", "litellm.ContextWindowExceededError: no"),
+        REJECTED,
+        "400",
+        0,
+        ["longer than the model's context"],
+    ),
     "documented-401": (
         401,
         documented(401, "Invalid API key"),

@@ -35,6 +35,11 @@ FOLDED: dict[str, tuple[list[Piece], list[ToolCall]]] = {
     ),
     "id-and-name-come-late": ([(0, "", "", "{}"), (0, "", "f", ""), (0, "a", "", "")], [F]),
     "id-and-name-sent-again": ([(0, "a", "f", "{"), (0, "a", "f", "}")], [F]),
+    "the-same-call-again": ([(0, "a", "f", "{}"), (0, "a", "f", "{}")], [F]),
+    "the-whole-call-after-its-pieces": (
+        [(0, "a", "f", ""), (0, "", "", "{"), (0, "", "", "}"), (0, "a", "f", "{}")],
+        [F],
+    ),
     "an-id-made-up-for-each-piece": ([(0, "a", "f", "{"), (0, "z", "", "}")], [F]),
     # What Gemini-compatible servers send: no index, or 0 for all.
     "no-index": ([(None, "a", "f", "{}"), (None, "b", "g", '{"x":1}')], [F, G]),

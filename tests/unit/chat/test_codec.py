@@ -101,6 +101,9 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     "parts-of-junk": (chunk({"content": [None, 1, "x", [], {"text": 5}, {"text": None}]}), Delta()),
     "lone-surrogate": (chunk({"content": "\ud83d"}), Delta("\ud83d")),
     "finish-reason-only": (chunk({}, finish_reason="length"), Delta(finish_reason="length")),
+    "finish-reason-empty": (chunk({"content": "a"}, finish_reason=""), Delta("a")),
+    "finish-reason-null-as-text": (chunk({"content": "a"}, finish_reason="null"), Delta("a")),
+    "refusal": (chunk({"content": None, "refusal": "I won't"}), Delta(refusal="I won't")),
     "finish-reason-unknown": (chunk({}, finish_reason="eos"), Delta(finish_reason="eos")),
     "message-instead-of-delta": ({"choices": [{"message": {"content": "a"}}]}, Delta("a")),
     # tool calls
@@ -111,6 +114,14 @@ CHUNKS: dict[str, tuple[Any, Delta]] = {
     "tool-call-piece": (
         chunk({"tool_calls": [{"index": 1, "function": {"arguments": '{"a'}}]}),
         calls((1, "", "", '{"a')),
+    ),
+    "function-call": (
+        chunk({"function_call": {"name": "f", "arguments": "{"}}),
+        calls((None, "", "f", "{")),
+    ),
+    "function-call-null": (
+        chunk({"function_call": None, "tool_calls": [call(name="f")]}),
+        calls((0, "c1", "f", "")),
     ),
     "tool-call-two": (
         chunk({"tool_calls": [call(name="f"), {"index": 1, "id": "c2"}]}),
@@ -607,7 +618,11 @@ STREAMS: dict[str, tuple[bytes, str, Read]] = {
         "application/json",
         Read([(json.dumps(WHOLE, separators=(",", ":")).encode(), STOP, True)], False, False, None),
     ),
-    "whole-reply-cut": (raw(WHOLE)[:-1], "application/json", Read([], False, False, FOREIGN)),
+    "whole-reply-cut": (
+        raw(WHOLE)[:-1],
+        "application/json",
+        Read([], False, False, (ExitStatus.INCOMPLETE, "cut")),
+    ),
     "object-that-is-no-reply": (b"{}", "application/json", Read([], False, False, FOREIGN)),
     "object-with-an-error": (
         raw({"success": False, "error": OUT}),
@@ -655,6 +670,13 @@ def test_events_that_are_none_of_ours(event: bytes) -> None:
         found = read([body])
         assert (found.failure, found.done) == (None, True)
         assert "".join(delta.text for _, delta, _ in found.events) == "a"
+
+
+@pytest.mark.parametrize("payload", ["[done]", "DONE", '"[DONE]"', "1", "{", "bye"])
+def test_what_follows_the_end_of_a_reply_need_not_be_ours(payload: str) -> None:
+    found = read([sse(A) + sse(LAST, payload)])
+    assert (found.failure, found.complete) == (None, True)
+    assert read([sse(A, payload, LAST)]).failure == FOREIGN
 
 
 @pytest.mark.parametrize(
@@ -800,12 +822,16 @@ def test_numbers_and_depths_that_parsers_refuse(inner: bytes) -> None:
 
 
 def test_a_whole_message_after_the_deltas_is_no_more_text() -> None:
-    last = reply({"content": "ab", "tool_calls": [call(name="f")]}, usage=USAGE)
-    found = read([sse(A, B, last, "[DONE]")])
-    assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", ""]
-    assert found.events[2][1] == Delta(finish_reason="stop", usage=USAGE)
-    # Alone, it is the text.
-    assert read([sse(last, "[DONE]")]).events[0][1].text == "ab"
+    last = reply({"content": "ab", "tool_calls": [call(name="f", arguments="{ }")]}, usage=USAGE)
+    pieces = [chunk({"tool_calls": [call(name="f", arguments="{}")]})]
+    both = calls((0, "c1", "f", "{ }"))._replace(finish_reason="stop", usage=USAGE)
+    found = read([sse(A, B, *pieces, last, "[DONE]")])
+    assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", "", ""]
+    assert found.events[3][1] == Delta(finish_reason="stop", usage=USAGE)
+    # What has not come before counts.
+    assert read([sse(A, B, last, "[DONE]")]).events[2][1] == both
+    assert read([sse(*pieces, last, "[DONE]")]).events[1][1].text == "ab"
+    assert read([sse(last, "[DONE]")]).events[0][1] == both._replace(text="ab")
 
 
 @pytest.mark.parametrize("body", [b"hello there " * 9, b"<p>oh</p>" * 9, BOM * 2 + b"data: x\n\n"])
@@ -966,14 +992,17 @@ def test_json_body(body: bytes, expected: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [b"<html>", b"", b'{"error":' + b"[" * 100_000],
-    ids=["html", "empty", "deep"],
+    ("body", "code"),
+    [
+        pytest.param(b"<html>", Code.NOT_THE_API, id="html"),
+        pytest.param(b"", Code.NOT_THE_API, id="empty"),
+        pytest.param(b'{"error":' + b"[" * 100_000, Code.CUT, id="deep"),
+    ],
 )
-def test_json_body_of_what_is_no_json(body: bytes) -> None:
+def test_json_body_of_what_is_no_json(body: bytes, code: Code) -> None:
     with pytest.raises(IncompleteError) as caught:
         json_body(body, Origin("application/json"))
-    assert caught.value.code is Code.NOT_THE_API
+    assert caught.value.code is code
 
 
 def test_json_body_names_the_request() -> None:

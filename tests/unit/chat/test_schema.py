@@ -102,9 +102,15 @@ def test_a_reply_that_does_not_match(text: str, message: str) -> None:
 
 
 def test_a_long_mismatch_is_cut() -> None:
-    failure = mismatch(load_schema({"type": "null"}, "s.json"), '"' + "x" * 10_000 + '"')
-    assert failure
-    assert len(failure.message) < 300
+    text = '"' + "x" * 10_000 + '"'
+    raw = mismatch(load_schema({"type": "null"}, "s.json"), text)
+    shown = Checker({"type": "null"}, "s.json", here, 10).mismatch(text, 10, str.upper)
+    assert raw
+    assert shown
+    assert len(raw.message) < 4100
+    assert len(shown.message) == 400
+    # Secrets are taken out before.
+    assert shown.message.isupper()
 
 
 LEADS_NOWHERE: dict[str, Any] = {

@@ -157,6 +157,7 @@ SPELLINGS: dict[str, str] = {
     "URL-encoded in part": LONG.replace("+", "%2B"),
     "HTML by numbers": LONG.replace("<", "&#60;").replace("&<", "&#x26;<"),
     "hexadecimal": LONG.encode().hex(),
+    "hexadecimal in upper case": LONG.encode().hex().upper(),
     "base64": b64encode(LONG.encode()).decode(),
     "base64 without padding": b64encode(LONG.encode()).decode().rstrip("="),
     "base64 for URLs": urlsafe_b64encode(LONG.encode()).decode(),

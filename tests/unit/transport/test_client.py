@@ -14,9 +14,10 @@ from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, Code, ConfigError, ConnectionFailed, IncompleteError
 from clinecli.transport.client import Call, EarlyConnection, Transport
+from clinecli.transport.connection import Connection
 from clinecli.transport.deadline import Deadline
 from clinecli.transport.dial import Dialled
-from clinecli.transport.exchange import Answer, Connection
+from clinecli.transport.exchange import Answer
 from clinecli.transport.tls import TlsInTls
 from tests.helpers.kept import Close, KeptServer, Request
 from tests.helpers.proxies import ForwardProxy

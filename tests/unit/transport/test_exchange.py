@@ -12,9 +12,10 @@ import pytest
 from clinecli.config.secret import Redactor, Secret
 from clinecli.errors import ClinecliError, Code
 from clinecli.transport.client import Call
+from clinecli.transport.connection import Connection
 from clinecli.transport.deadline import Deadline
 from clinecli.transport.dial import Dialled, Timings
-from clinecli.transport.exchange import Answer, Connection, exchange
+from clinecli.transport.exchange import Answer, exchange
 from clinecli.transport.route import Hop
 from tests.helpers.replies import http_chunk
 from tests.helpers.servers import reset
@@ -144,7 +145,8 @@ def test_interim_answers_are_passed_over(peer: Peer) -> None:
 HEADLESS: dict[str, tuple[bytes, Code]] = {
     "nothing": (b"", Code.CLOSED),
     "an interim answer alone": (b"HTTP/1.1 100 Continue\r\n\r\n", Code.CLOSED),
-    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Code.NOT_THE_API),
+    "half a head": (b"HTTP/1.1 200 OK\r\nContent-Le", Code.CLOSED),
+    "half a version": (b"HTT", Code.CLOSED),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", Code.NOT_THE_API),
     "HTTP/2": (b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(30), Code.NOT_THE_API),
     "another protocol": (
@@ -257,8 +259,42 @@ def test_the_patience_may_differ_from_the_calls(peer: Peer) -> None:
 @pytest.mark.parametrize("encoding", [b"br", b"gzip, gzip"], ids=repr)
 def test_a_coding_that_was_not_asked_for(encoding: bytes, peer: Peer) -> None:
     peer.answer(OK, b"Content-Encoding: " + encoding + b"\r\n\r\nx")
-    with failing(Code.NOT_THE_API):
-        peer.ask()
+    with peer.ask() as answer, failing(Code.NOT_THE_API):
+        answer.read()
+
+
+# What is left to read of a body that says more of a failure.
+UNREADABLE: dict[str, tuple[bytes, bytes]] = {
+    "cut": (b"Content-Length: 50\r\n\r\nno", b"no"),
+    "cut chunk": (b"Transfer-Encoding: chunked\r\n\r\n5\r\nno", b"no"),
+    "damaged chunk": (b"Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\nx\r\n", b"no"),
+    "damaged compression": (b"Content-Encoding: gzip\r\n\r\nno", b""),
+    "unknown coding": (b"Content-Encoding: br\r\n\r\nno", b""),
+    "too much": (b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(80 << 20)), b""),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_failure_stands_whatever_becomes_of_its_body(
+    body: bytes, expected: bytes, peer: Peer
+) -> None:
+    peer.answer(b"HTTP/1.1 401 No\r\n", body)
+    with peer.ask() as answer:
+        assert (answer.status, answer.body()) == (401, expected)
+    assert answer.kept is None
+
+
+def test_a_failure_does_not_wait_for_the_rest_of_its_body(peer: Peer) -> None:
+    peer.answer(b"HTTP/1.1 401 No\r\nContent-Length: 50\r\n\r\nno", closes=False)
+    with peer.ask(idle=0.1) as answer:
+        assert (answer.status, answer.body()) == (401, b"no")
+
+
+def test_the_endless_body_of_a_failure(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clinecli.transport.exchange._MAX_ERROR_BYTES", 1000)
+    peer.answer(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 100_000, closes=False)
+    with peer.ask() as answer:
+        assert 1000 < len(answer.body()) < 100_000
 
 
 def test_a_body_that_is_too_large(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:

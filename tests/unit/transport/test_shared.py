@@ -14,8 +14,8 @@ from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
 from clinecli.errors import ClinecliError, Code
 from clinecli.transport.client import JSON, Call, Transport
+from clinecli.transport.connection import Connection
 from clinecli.transport.deadline import Deadline
-from clinecli.transport.exchange import Connection
 from clinecli.transport.replies import whole_reply
 from tests.helpers.kept import Close, KeptServer, Request
 from tests.helpers.replies import completion
