@@ -46,6 +46,10 @@ class _Rule(NamedTuple):
 _TRY_LATER = _Rule(TransientError, "the server is overloaded", Retry.AS_ASKED)
 _SERVER_ERROR = _Rule(TransientError, "the server failed", Retry.ONCE)
 
+# A gateway's statuses for what reaches it at the wrong place: the request is not at fault.
+_CHECK_URL = "check host and path of the base URL, or ask who runs the gateway there"
+_ASK_ABOUT_REGION = "the service is not offered to this region or network: ask who runs the gateway"
+
 # The table of cline-api: 429 and gateway failures are worth several tries, 500 is worth one.
 _BY_STATUS: dict[int, _Rule] = {
     401: _Rule(AuthError, "the API refused the key"),
@@ -67,7 +71,10 @@ _BY_STATUS: dict[int, _Rule] = {
         hint="put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
     ),
     408: _TRY_LATER,
+    405: _Rule(RejectedError, "the method is not allowed at this URL", hint=_CHECK_URL),
     413: _Rule(RejectedError, "the request is too large"),
+    415: _Rule(RejectedError, "what answers at this URL takes no JSON", hint=_CHECK_URL),
+    421: _Rule(RejectedError, "the server does not serve this host name", hint=_CHECK_URL),
     425: _TRY_LATER,
     429: _Rule(TransientError, "rate limit reached", Retry.AS_ASKED),
     500: _SERVER_ERROR,
@@ -77,7 +84,12 @@ _BY_STATUS: dict[int, _Rule] = {
     451: _Rule(
         RejectedError,
         "blocked for legal reasons",
-        hint="the service is not offered to this region or network: ask who runs the gateway",
+        hint=_ASK_ABOUT_REGION,
+    ),
+    464: _Rule(
+        RejectedError,
+        "the load balancer and its servers speak different versions of HTTP",
+        hint="ask who runs the server: its target group has to use HTTP/1",
     ),
     511: _Rule(
         IncompleteError,
@@ -124,6 +136,8 @@ _PLAN = _Rule(
     hint="choose another model (-m), or a plan that includes it: see https://app.cline.bot",
 )
 
+_REGION = _Rule(AuthError, "not offered to this region", hint=_ASK_ABOUT_REGION, code=Code.REGION)
+
 # Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.
 _BY_CODE: dict[str, _Rule] = {
     "insufficient_credits": _BY_STATUS[402],
@@ -139,6 +153,7 @@ _BY_CODE: dict[str, _Rule] = {
     "invalid_api_key": _KEY,
     "unauthorized": _KEY,
     "model_not_found": _MODEL,
+    "unsupported_country_region_territory": _REGION,
 }
 
 # Classes of errors, as Anthropic and Google call them: where there is no status, they stand for it.
@@ -174,11 +189,19 @@ def decode_error(
     status: int, body: bytes, origin: Origin = UNKNOWN, *, retry_after: float | None = None
 ) -> ClinecliError:
     """The error that an HTTP status of 400 or more and its body mean."""
+    return _build(_read(body, origin.content_type), status, origin, retry_after)
+
+
+def said_in(body: bytes, content_type: str) -> str:
+    """What an error's body tells people; nothing of a page of HTML."""
+    return _read(body, content_type).message
+
+
+def _read(body: bytes, content_type: str) -> ErrorBody:
     try:
-        said = read_error(loads(body))
+        return read_error(loads(body))
     except InvalidJson:
-        said = ErrorBody(message=_plain_text(body, origin.content_type))
-    return _build(said, status, origin, retry_after)
+        return ErrorBody(message=_plain_text(body, content_type))
 
 
 def decode_envelope_error(body: bytes, origin: Origin = UNKNOWN) -> ClinecliError | None:

@@ -25,7 +25,7 @@ a real request is a warning. So doctor waits as long as `ask` does, uses the tra
 functions for each stage, and takes errors from the same tables: it decides by their class and
 `Code`, never by their prose. Two questions need more than one answer of the server:
 
-- whether the key is good: `account.VERDICTS`, a table of what the account endpoint says against
+- whether the key is good: `key_verdict.VERDICTS`, a table of what the account endpoint says against
   what the chat endpoint says;
 - whether the API is there at all: `api.http`, which asks the chat endpoint for a second opinion.
 

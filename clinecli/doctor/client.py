@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from clinecli.chat.api_errors import describe_body, one_line
+from clinecli.chat.api_errors import describe_body, one_line, said_in
 from clinecli.chat.codec import json_body
-from clinecli.chat.endpoints import CHAT, OPENAI_MODELS
+from clinecli.chat.endpoints import CHAT, CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
 from clinecli.config.keys import Key
 from clinecli.doctor.check import Findings
+from clinecli.doctor.gateway import refused_by
 from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
+from clinecli.models.catalogue import Model, merge
 from clinecli.transport.client import JSON, Call
 from clinecli.transport.dial import Dialled
 from clinecli.transport.exchange import Answer, Connection
@@ -60,6 +62,13 @@ class Answered(NamedTuple):
         """The title of a page; empty without one."""
         found = _TITLE.search(self.body[:_TITLE_BYTES]) if self.is_page else None
         return one_line(found[1].decode("utf-8", "replace"), 200) if found else ""
+
+    @property
+    def words(self) -> str:
+        """What it tells people: the title of a page, an error's message, a line of text."""
+        if self.is_page:
+            return self.title
+        return one_line(said_in(self.body, self.headers.get("content-type", "")), 200)
 
     @property
     def telling(self) -> dict[str, str]:
@@ -115,6 +124,30 @@ class Client:
         if answer.failure:
             raise answer.failure
         return json_body(answer.body)
+
+    def models(self) -> list[Model]:
+        """What the server lists; the recommended ones, too, where the wanted one is not among
+        the others. Raises `ClinecliError`."""
+        try:
+            listed = self._list(CLINE_MODELS)
+        except RejectedError as error:
+            if error.http_status != 404:
+                raise
+            return merge(self._list(OPENAI_MODELS))
+        known = merge(listed)
+        if any(entry.id == self.model for entry in known):
+            return known
+        try:
+            return merge(listed, self._list(RECOMMENDED_MODELS))
+        except ClinecliError:
+            return known
+
+    def _list(self, path: str) -> bytes:
+        """A list, without the key where the server does not take it there."""
+        try:
+            return self.document(path)
+        except AuthError:
+            return self.document(path, with_key=False)
 
     def ask_nothing(
         self, *, with_key: bool, padding: int = 0, seconds: float | None = None
@@ -194,16 +227,16 @@ class Client:
             seconds = time.monotonic() - started
             body = answer.body()
         self._kept = answer.kept
-        failure = failure_of(answer, body)
-        return Answered(
+        answered = Answered(
             answer.status,
             answer.headers,
             body,
             seconds,
-            failure,
+            failure_of(answer, body),
             answer.request_id,
             self.sent,
         )
+        return _by_its_title(answered)
 
     def close(self) -> None:
         """Close what is open."""
@@ -219,6 +252,15 @@ def _of_own_limit(error: ClinecliError, seconds: float | None, line: Line) -> Cl
     return error.but(message=f"no complete answer within {seconds:g} s", hints=("try again later",))
 
 
+def _by_its_title(answer: Answered) -> Answered:
+    """The same, with what the title of a page says."""
+    failure, title = answer.failure, answer.title
+    if not failure or not title or isinstance(failure, AuthError):
+        return answer
+    said = failure.but(message=f"{failure.message}; its page says: {title}")
+    return answer._replace(failure=said)
+
+
 def wanted_model(line: Line, findings: Findings) -> str:
     """The model that would be asked: that of `--request`, else the configured one."""
     asked = findings.get(Asked)
@@ -232,6 +274,9 @@ def chat_failure(answer: Answered) -> ClinecliError | None:
     failure = answer.failure
     if failure is None:
         return _no_reply(answer)
+    if isinstance(failure, AuthError) and answer.is_page:
+        # The API does not answer by pages.
+        return refused_by(failure, answer.headers, answer.words, f" POST {CHAT}")
     is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
     if is_refusal and failure.server_code != "model_not_found" and not answer.is_page:
         return None
