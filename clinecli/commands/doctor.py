@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from clinecli.doctor.check import Check, Result, Verdict, select, verdict
@@ -27,6 +28,7 @@ from clinecli.text import utf8
 
 if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
+    from clinecli.streams.output import FileSink
 
 
 def run(options: DoctorOptions) -> int:
@@ -36,6 +38,10 @@ def run(options: DoctorOptions) -> int:
     network = options.network
     if options.json and options.markdown:
         raise UsageError("--json and --markdown exclude each other", hint="leave one of them out")
+    if options.count is not None and not options.watch:
+        raise UsageError("--count is for --watch alone", hint="add --watch S")
+    if options.wait and options.watch:
+        raise UsageError("--wait and --watch exclude each other", hint="leave one of them out")
     console = Console(quiet=network.quiet, verbose=network.verbose, as_json=options.json)
     chosen = select(CHECKS, options.checks or [])
     if options.list or options.schema:
@@ -66,12 +72,16 @@ class _Report:
             setup.environ,
             terminal=is_terminal(STDOUT),
             verbose=setup.options.network.verbose,
-            columns=shutil.get_terminal_size((80, 24)).columns,
+            columns=_columns(),
             width=max(len(check.id) for check in checks),
         )
         self._prints_text = not (self._options.json or self._options.markdown)
         self._sink = StdoutSink(ours=self._style.color and self._prints_text)
         self._results: list[Result] = []
+        # Before anything is checked, which may take long: what is asked for can be had.
+        self._bundle = _place(self._options.bundle, "--bundle")
+        _place(self._options.save_chain, "--save-chain", opens=False)
+        self._before = self._baseline()
 
     def run(self) -> int:
         """Run the checks, print what they find, and return the exit status."""
@@ -99,8 +109,10 @@ class _Report:
         else:
             self._write(self._more() + text)
         self._sink.commit()
-        if self._options.bundle:
-            self._bundle(self._options.bundle, text, self._document(found, run.redactor))
+        if self._bundle:
+            self._write_bundle(self._bundle, text, self._document(found, run.redactor))
+        if self._options.save_chain:
+            self._tell_of_chain(self._options.save_chain)
         if self._setup.environ.get("GITHUB_ACTIONS") == "true":
             self._setup.console.runner_commands(workflow_commands(self._results, found))
         return found.exit_status
@@ -128,7 +140,12 @@ class _Report:
             found = verdict(self._results, strict=self._options.strict)
             self._sink.write(self._document(found, redact, at) + b"\n")
             self._sink.commit()
-        elif self._prints_text:
+        elif self._options.markdown:
+            found = verdict(self._results, strict=self._options.strict)
+            told = f"{markdown(self._results, found)}\ninterrupted while checking `{at}`\n"
+            self._sink.write(utf8(told))
+            self._sink.commit()
+        else:
             self._write(f"\ninterrupted while checking {at}\n")
 
     def _more(self) -> str:
@@ -139,21 +156,58 @@ class _Report:
 
             line = timings_line(self._results)
             lines += [f"timings: {line}\n"] if line else []
-        if self._options.baseline:
+        if self._before is not None:
             from clinecli.doctor.watch import slower
 
-            lines += [f"{line}\n" for line in slower(self._options.baseline, self._results)]
+            lines += [f"{line}\n" for line in slower(self._before, self._results)]
         return "".join(lines)
 
-    def _bundle(self, path: str, text: str, document: bytes) -> None:
+    def _baseline(self) -> dict[str, float] | None:
+        if not self._options.baseline:
+            return None
+        from clinecli.doctor.watch import baseline
+
+        return baseline(self._options.baseline, self._options.network.timeout)
+
+    def _tell_of_chain(self, path: str) -> None:
+        """Say so where --save-chain had nothing to write."""
+        from clinecli.doctor.chain import SAVED
+
+        if not any(SAVED in detail for result in self._results for detail in result.details):
+            self._setup.console.note(f"no certificate was seen: {path} is not written")
+
+    def _write_bundle(self, sink: FileSink, text: str, document: bytes) -> None:
         """Text and JSON in one file, to attach to a ticket."""
         plain = self._style._replace(color=False, verbose=True, columns=0)
         lines = "".join(check_text(result, plain) for result in self._results)
-        try:
-            with open(path, "wb") as file:  # noqa: PTH123
-                file.write(utf8(lines + text) + b"\n" + document + b"\n")
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        sink.write(utf8(lines + text) + b"\n" + document + b"\n")
+        sink.commit()
+
+
+def _columns() -> int:
+    """The width of the terminal; 0 where stdout is none."""
+    if not is_terminal(STDOUT):
+        return 0
+    import shutil
+
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def _place(path: str | None, flag: str, *, opens: bool = True) -> FileSink | None:
+    """Where a file is to be written. Raises `OutputError` where that cannot be."""
+    if not path:
+        return None
+    with suppress(OSError, ValueError):
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116 - as it is, not normalised
+            hint = "name a file"
+            raise OutputError(f"cannot write {path}: it is a named pipe ({flag})", hint=hint)
+    from clinecli.streams.output import FileSink
+
+    sink = FileSink(path, flag=flag)
+    if opens:
+        return sink
+    sink.discard()
+    return None
 
 
 def _schema() -> bytes:

@@ -28,7 +28,7 @@ _MISTAKES = (
     (re.compile(r"https?:/?(?!/).*", re.IGNORECASE), "two slashes belong after the colon"),
     (
         re.compile(r"\w+://[^/?#]*:(?!\d+(?:[/?#]|$))[^/?#\]@]+(?:[/?#].*)?"),
-        "its port is no number",
+        "the port is no number",
     ),
     (re.compile(r"\w+://[^/?#]*:(?:0+|\d{5,})(?:[/?#].*)?"), "a port is a number from 1 to 65535"),
     (re.compile(r".*\s.*"), "there is white space in it"),

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import ACCOUNT
 from clinecli.config.keys import Key
+from clinecli.doctor.answered import Answered, chat_failure
 from clinecli.doctor.api import Greeting, not_at_base_url
 from clinecli.doctor.check import Finding, Findings, Planned, failed, ok, skip, warn
-from clinecli.doctor.client import Answered, Client, chat_failure
+from clinecli.doctor.client import Client
 from clinecli.doctor.doubts import Doubts
 from clinecli.doctor.gateway import refused_by
 from clinecli.doctor.key_verdict import AccountSays, ChatSays, Says, judge

@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clinecli.reading import MIB, TooLarge, read_file
+
 RESOLV_CONF = Path("/etc/resolv.conf")
 _HOSTS = Path("/etc/hosts")
 _ROUTES_4, _ROUTES_6 = Path("/proc/net/route"), Path("/proc/net/ipv6_route")
@@ -18,6 +20,9 @@ _LOCAL_SUFFIXES = (
 )
 # Addresses of carriers and of VPNs (RFC 6598), which are not private by the letter.
 _SHARED = ip_network("100.64.0.0/10")
+
+
+_FILE_BYTES, _FILE_SECONDS = MIB, 0.5
 
 
 class Addresses(NamedTuple):
@@ -65,22 +70,25 @@ def _hosts(host: str) -> str:
 
 def _in_hosts_file(host: str) -> int | None:
     """The line of the hosts file that names a host."""
-    with suppress(OSError, UnicodeError):
-        for number, line in enumerate(_HOSTS.read_text("utf-8").splitlines(), 1):
-            if host.lower() in line.partition("#")[0].lower().split()[1:]:
-                return number
+    for number, line in enumerate(read_small(_HOSTS).splitlines(), 1):
+        if host.lower() in line.partition("#")[0].lower().split()[1:]:
+            return number
     return None
+
+
+def read_small(path: Path) -> str:
+    """The text of a file of this machine; empty for one that cannot be read, or not at once: what
+    is only looked at must not hold anything up."""
+    with suppress(OSError, ValueError, TooLarge):
+        data = read_file(str(path), limit=_FILE_BYTES, seconds=_FILE_SECONDS)
+        return data.decode("utf-8", "replace")
+    return ""
 
 
 def name_servers() -> list[str]:
     """The resolvers of this machine."""
-    found = []
-    with suppress(OSError, UnicodeError):
-        for line in RESOLV_CONF.read_text("utf-8").splitlines():
-            words = line.split()
-            if words[:1] == ["nameserver"] and len(words) > 1:
-                found.append(words[1])
-    return found
+    lines = (line.split() for line in read_small(RESOLV_CONF).splitlines())
+    return [words[1] for words in lines if words[:1] == ["nameserver"] and len(words) > 1]
 
 
 def resolver_details() -> Iterator[str]:

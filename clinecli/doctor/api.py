@@ -11,19 +11,15 @@ from clinecli.config.base_url import API_PATH, BaseUrl, parse_base_url
 from clinecli.config.hints import is_cline
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
-from clinecli.doctor.chain import speaks_tls
+from clinecli.doctor.answered import Answered, chat_failure, is_server_error
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import (
     GREETING_SECONDS,
-    Answered,
     Client,
-    chat_failure,
-    is_server_error,
     wanted_model,
 )
 from clinecli.doctor.clock import http_date, skew_text
 from clinecli.doctor.proxy import named_proxy
-from clinecli.doctor.refusal import client_certificate
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.errors import (
@@ -96,6 +92,8 @@ def _elsewhere(setup: Setup, line: Line, client: Client, missed: ClinecliError) 
     try:
         answer = client.ask_nothing(with_key=False)
     except ClinecliError as error:
+        from clinecli.doctor.refusal import client_certificate
+
         is_ours = error.code is Code.CLIENT_CERTIFICATE
         seen = client_certificate(line.settings.cert) if is_ours else []
         return failed(_unanswered(line, error), *seen).knowing(client)
@@ -211,6 +209,8 @@ def _answers_at(line: Line, base_url: BaseUrl) -> bool:
 def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
     """An answer that does not come, in terms of what was asked here."""
     encrypted = line.route.is_encrypted
+    from clinecli.doctor.chain import speaks_tls
+
     garbled = error.code in {Code.CLOSED, Code.NOT_THE_API}
     if garbled and not (encrypted or line.route.proxy) and speaks_tls(line):
         return _https(line, error)
@@ -219,11 +219,13 @@ def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
         return error if encrypted else named_proxy(line, error)
     if error.code is not Code.TIMEOUT:
         return error
-    seconds = min(line.idle(streams=False) or line.settings.timeout, line.settings.timeout)
+    timeout, idle = line.settings.timeout, line.idle(streams=False)
+    seconds = min(idle or timeout, timeout)
+    flag = "--idle-timeout" if idle and idle < timeout else "--timeout"
     return TransientError(
         f"{line.hop.name} accepts connections but does not answer within {seconds:g} s",
         code=error.code,
-        hint="try again later, raise --timeout, or check host and port of the base URL",
+        hint=f"try again later, raise {flag}, or check host and port of {line.base_url}",
     )
 
 

@@ -104,7 +104,11 @@ def _time(item: _Item) -> datetime:
         text = ("19" if int(text[:2]) >= 50 else "20") + text
     elif item.tag != _GENERALIZED_TIME:
         raise ValueError("not a time")
-    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    if len(text) != 15 or not text.endswith("Z") or not text[:-1].isdecimal():
+        raise ValueError("not a time")
+    # Not by strptime, which takes 2 ms to import.
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
+    return datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=UTC)
 
 
 def _name(item: _Item) -> str:

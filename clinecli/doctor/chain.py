@@ -1,44 +1,48 @@
-"""What a server shows to whoever comes: its certificates, unverified, and its clock. No key, and
-nothing of a request, is sent on the way."""
+"""What a server shows to whoever comes: its certificates, unverified. Nothing but a handshake is
+ever sent on the way: no key, and nothing of a request."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from clinecli.chat.api_errors import one_line
 from clinecli.doctor.certificate import Certificate
 from clinecli.doctor.setup import Line
 from clinecli.errors import ClinecliError, OutputError
+from clinecli.streams.output import FileSink
 from clinecli.transport.dial import connect, handshake, reach, resolve
 from clinecli.transport.route import Stage
 
-_DATE_SECONDS = 3.0
-_HEAD_BYTES = 16384
+# What the detail of a saved chain says.
+SAVED = "certificate(s) saved to"
+_PROBE_SECONDS = 3.0
+_MOST_BYTES = 1 << 18
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
+_SERVER = re.compile(rb"^Server:\s*([^\r\n]{1,300})", re.IGNORECASE | re.MULTILINE)
 _HANDSHAKE_RECORD, _CERTIFICATE_REQUEST = 22, 13
 
 
 class Shown(NamedTuple):
-    """The version that was agreed on, the certificates (DER), and the Date header if asked for."""
+    """The version that was agreed on, and the certificates (DER)."""
 
     version: str
     ders: tuple[bytes, ...]
-    date: str = ""
 
 
-def shown(line: Line, *, with_proxy: bool = False, asks_date: bool = False) -> Shown:
+def shown(line: Line, *, with_proxy: bool = False) -> Shown:
     """What the API, or the proxy, shows; old versions and ciphers included. Raises
     `ClinecliError` and `OSError`."""
     host = line.route.proxy.host if with_proxy and line.route.proxy else line.route.origin.host
     plain = _reached(line, with_proxy=with_proxy)
     try:
         plain, facts = handshake(plain, _lenient(), host, line.step(), Stage.TLS)
-        ders = _chain(plain) or (facts.certificate,)
-        return Shown(facts.version, ders, _date(plain, host) if asks_date else "")
+        return Shown(facts.version, _chain(plain) or (facts.certificate,))
     finally:
         plain.close()
 
@@ -72,27 +76,24 @@ def _chain(encrypted: Any) -> tuple[bytes, ...]:
     return tuple(one if isinstance(one, bytes) else one.public_bytes(2) for one in chain)
 
 
-def _date(encrypted: Any, host: str) -> str:
-    """The Date header of whatever a server answers to a request for nothing; else empty."""
-    data = b""
-    with suppress(OSError):
-        encrypted.settimeout(_DATE_SECONDS)
-        encrypted.sendall(f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        while b"\r\n\r\n" not in data and len(data) < _HEAD_BYTES:
-            piece = encrypted.recv(4096)
-            if not piece:
-                break
-            data += piece
-    for header in data.decode("latin-1").split("\r\n"):
-        name, _, value = header.partition(":")
-        if name.lower() == "date":
-            return value.strip()
-    return ""
-
-
 def wants_certificate(line: Line) -> bool:
     """Whether the server asks for a client certificate in TLS 1.2, where its refusal of a client
     without one does not tell. Its side of that handshake is readable (RFC 5246, section 7.4)."""
+    return _CERTIFICATE_REQUEST in _handshake_types(_heard(line))
+
+
+def page_title(line: Line) -> str:
+    """What answers a TLS handshake in plain HTTP, as a firewall does: its title, or its Server;
+    empty for what is no HTTP."""
+    heard = _heard(line)
+    if not heard.startswith(b"HTTP/"):
+        return ""
+    found = _TITLE.search(heard) or _SERVER.search(heard)
+    return one_line(found[1].decode("utf-8", "replace"), 200) if found else "an HTTP answer"
+
+
+def _heard(line: Line) -> bytes:
+    """What the server says in a handshake, as it comes: at most TLS 1.2, of which most is clear."""
     context = _lenient()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     received, to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -101,10 +102,10 @@ def wants_certificate(line: Line) -> bool:
     try:
         plain = _reached(line, with_proxy=False)
     except ClinecliError:
-        return False
+        return heard
     try:
-        plain.settimeout(_DATE_SECONDS)
-        while len(heard) < 1 << 18:
+        plain.settimeout(_PROBE_SECONDS)
+        while len(heard) < _MOST_BYTES:
             with suppress(ssl.SSLWantReadError):
                 session.do_handshake()
                 break
@@ -118,7 +119,7 @@ def wants_certificate(line: Line) -> bool:
         pass  # The refusal. What was said before it is what matters.
     finally:
         plain.close()
-    return _CERTIFICATE_REQUEST in _handshake_types(heard)
+    return heard
 
 
 def _handshake_types(data: bytes) -> Iterator[int]:
@@ -134,7 +135,7 @@ def _handshake_types(data: bytes) -> Iterator[int]:
 
 def speaks_tls(line: Line) -> bool:
     """Whether a port that is asked in plain HTTP speaks TLS."""
-    hop, limit = line.hop, line.whole(_DATE_SECONDS)
+    hop, limit = line.hop, line.whole(_PROBE_SECONDS)
     try:
         plain: Any = connect(hop, resolve(hop, limit), limit)[0]
     except ClinecliError:
@@ -149,8 +150,7 @@ def speaks_tls(line: Line) -> bool:
 
 
 def save_chain(path: str | None, line: Line, ders: tuple[bytes, ...] | None) -> list[str]:
-    """Write the chain to the file of `--save-chain`, and say what to do with it. Raises
-    `OutputError`."""
+    """Write the chain to the file of `--save-chain`, and say what to do with it."""
     if not path:
         return []
     if ders is None:
@@ -160,12 +160,14 @@ def save_chain(path: str | None, line: Line, ders: tuple[bytes, ...] | None) -> 
         return []
     pem = "".join(ssl.DER_cert_to_PEM_cert(der) for der in ders)
     try:
-        Path(path).write_text(pem, "ascii")
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+        sink = FileSink(path, flag="--save-chain")
+        sink.write(pem.encode())
+        sink.commit()
+    except OutputError as error:
+        return [f"{error.message} (--save-chain)"]
     return [
         (
-            f"{len(ders)} certificate(s) saved to {path}; if you trust the network's operator: "
+            f"{len(ders)} {SAVED} {path}; if you trust the network's operator: "
             f"clinecli ask --ca-file {shlex.quote(path)} …"
         )
     ]

@@ -11,8 +11,9 @@ from clinecli.chat.render import usage_line
 from clinecli.chat.reply import Event, Reply
 from clinecli.chat.request import ChatRequest
 from clinecli.doctor.account import Account
+from clinecli.doctor.answered import Answered, chat_failure, is_server_error
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import LARGE_BYTES, Answered, Client, chat_failure, is_server_error
+from clinecli.doctor.client import LARGE_BYTES, Client
 from clinecli.doctor.credit import Empty
 from clinecli.doctor.doubts import Doubts
 from clinecli.doctor.report import NOT_LIVE

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from clinecli.doctor.account import NO_ACCOUNTS, Account, organization_of
+from clinecli.doctor.answered import chat_failure
 from clinecli.doctor.check import Finding, Findings, Planned, failed, ok, skip, warn
-from clinecli.doctor.client import Client, chat_failure
+from clinecli.doctor.client import Client
 from clinecli.doctor.setup import Setup
 from clinecli.errors import ClinecliError, CreditError
 from clinecli.jsontext import loads

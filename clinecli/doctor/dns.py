@@ -18,7 +18,6 @@ from clinecli.doctor.addresses import (
     version,
 )
 from clinecli.doctor.check import Finding, Findings, failed, ok, warn
-from clinecli.doctor.proxies import with_proxies
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError, Code, ConnectionFailed
 from clinecli.transport.deadline import Deadline
@@ -26,7 +25,9 @@ from clinecli.transport.dial import refuse_far_hosts, resolve
 from clinecli.transport.route import Hop
 
 _SLOW_SECONDS = 1.5
-_CONTROL_SECONDS, _AGAIN_SECONDS = 2.0, 2.0
+_CONTROL_SECONDS, _AGAIN_SECONDS = 1.0, 3.0
+# What the look-up of both families gets once that of one has ended.
+_AFTER_IPV4 = 0.5
 # Names that exist, to tell "this name is blocked" from "no name resolves".
 _CONTROLS = ("example.com", "cloudflare.com")
 
@@ -89,6 +90,8 @@ def _unresolved(line: Line, error: ConnectionFailed) -> Finding:
         error = error.but(message=f"{error.message}; {said}")
         details.append("DNS is down, or this machine is offline")
         remedy = "check the network and the name servers; behind a proxy: export HTTPS_PROXY=…"
+    from clinecli.doctor.proxies import with_proxies
+
     return with_proxies(line, failed(error, *details, remedy=remedy))
 
 
@@ -113,8 +116,8 @@ def _once_more(line: Line, error: ConnectionFailed) -> Finding | None:
     """Why a name was not answered in time, where it is answered when asked otherwise."""
     hop, limit = line.hop, Deadline(_AGAIN_SECONDS)
     both, only = _LookUp(hop, socket.AF_UNSPEC), _LookUp(hop, socket.AF_INET)
-    both.wait(limit)
     only.wait(limit)
+    both.wait(limit if not only.found else Deadline(min(_AFTER_IPV4, limit.remaining())))
     if both.found:
         error = error.but(message=f"{error.message}, but later: {both.found}")
         remedy = "the name servers are slow: raise --connect-timeout (connect_timeout)"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from signal import SIGINT
 from typing import Any
 
 from clinecli import __version__
@@ -59,7 +60,9 @@ def report(
         "timings_ms": timings(results),
     }
     if interrupted_at:
-        document["interrupted_at"] = interrupted_at
+        # Whatever was found so far: it did not come to its end.
+        stopped = {"ok": False, "exit_status": 128 + SIGINT, "interrupted_at": interrupted_at}
+        document |= stopped
     return redacted(document, redact).replace(b"##[", b"##\\u005b")
 
 

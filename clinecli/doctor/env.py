@@ -14,7 +14,6 @@ from clinecli.config.proxy import (
     proxy_variables,
 )
 from clinecli.config.settings import Settings
-from clinecli.doctor.certificate import client_certificate_of
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError
@@ -138,8 +137,13 @@ def _is_network(entry: str) -> bool:
 def ca(setup: Setup, known: Findings) -> Finding:
     """Where trust comes from, and whether it can be had."""
     finding = _authorities(setup, known)
-    certificate = client_certificate_of(known[Settings].cert)
-    if certificate and certificate.not_after.timestamp() < setup.now() and finding.status != "fail":
+    cert = known[Settings].cert
+    if not cert or finding.status == "fail":
+        return finding
+    from clinecli.doctor.certificate import client_certificate_of
+
+    certificate = client_certificate_of(cert)
+    if certificate and certificate.not_after.timestamp() < setup.now():
         return warn(
             f"the client certificate (--cert) expired on {certificate.not_after:%Y-%m-%d}",
             *finding.details,

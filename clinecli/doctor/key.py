@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 
 from clinecli.config.files import mode_for_others
@@ -118,6 +117,8 @@ def _judged(
     remedies = [each.remedy for each in doubts.found if each.lasting or not decides]
     mode = mode_for_others(file) if file else None
     if mode:
+        import shlex
+
         summary += f"; others can read {file} (mode {mode:04o})"
         remedies.insert(0, f"chmod 600 {shlex.quote(str(file))}")
     if not remedies:

@@ -17,6 +17,7 @@ from clinecli.config.proxy import (
     parse_proxy,
     proxy_variables,
 )
+from clinecli.doctor.addresses import read_small
 from clinecli.doctor.check import Finding
 from clinecli.doctor.setup import Line
 from clinecli.doctor.ways import Ways, beside_direct, through_proxy
@@ -100,13 +101,14 @@ _PAC_ENDS = (".pac", ".dat")
 _PAC_REMEDY = "open the PAC file, and export HTTPS_PROXY with the proxy that it names"
 _GIT, _APT, _PIP = (
     re.compile(r"^\s*proxy\s*=\s*(\S+)", re.MULTILINE),
-    re.compile(r'^\s*Acquire::https?::Proxy\s+"([^"]+)"', re.MULTILINE | re.IGNORECASE),
+    re.compile(r'^\s*(?:Acquire::https?::|[^#/]*\{\s*)?Proxy\s+"([^"]+)"', re.M | re.I),
     re.compile(r"^\s*proxy\s*=\s*(\S+)", re.MULTILINE),
 )
 _ENVIRONMENT = re.compile(
     r"""^\s*(?:export\s+)?(?:https?|all)_proxy\s*=\s*["']?([^"'\s]+)""",
     re.MULTILINE | re.IGNORECASE,
 )
+_SHELLS = (".profile", ".bash_profile", ".bashrc", ".zshrc", ".wgetrc")
 _DOCKER = re.compile(r'"https?Proxy"\s*:\s*"([^"]+)"')
 _NPM = re.compile(r"^\s*(?:https-)?proxy\s*=\s*(\S+)", re.MULTILINE)
 
@@ -124,15 +126,14 @@ def _of_files(line: Line) -> Iterator[Unused]:
         (own / ".curlrc", re.compile(r"^\s*-?-?proxy\s*[=\s]\s*[\"']?([^\"'\s]+)", re.MULTILINE)),
         (own / ".npmrc", _NPM),
         (own / ".docker/config.json", _DOCKER),
-        (own / ".wgetrc", _ENVIRONMENT),
+        *((own / name, _ENVIRONMENT) for name in _SHELLS),
         *((path, _ENVIRONMENT) for path in sorted(Path("/etc/profile.d").glob("*.sh"))),
         *((Path(path), _PIP) for path in ("/etc/dnf/dnf.conf", "/etc/yum.conf")),
     ]
     for path, pattern in files:
-        with suppress(OSError, UnicodeError):
-            match = pattern.search(path.read_text("utf-8"))
-            if match:
-                yield _named(str(path), match[1])
+        match = pattern.search(read_small(path))
+        if match:
+            yield _named(str(path), match[1])
 
 
 def _named(where: str, url: str) -> Unused:

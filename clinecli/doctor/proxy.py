@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from clinecli.config.proxy import CONFIG_PROXY, Proxy
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.proxies import pac_remedy
-from clinecli.doctor.refusal import refused
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.doctor.ways import beside_direct
@@ -53,6 +51,8 @@ def proxy(_setup: Setup, known: Findings) -> Finding:
 
 
 def _no_tunnel(line: Line, error: ClinecliError) -> Finding:
+    from clinecli.doctor.refusal import refused
+
     named = named_proxy(line, error)
     finding = (
         refused(line, named, with_proxy=True) if isinstance(named, TlsError) else failed(named)
@@ -79,6 +79,8 @@ def named_proxy(line: Line, error: ClinecliError) -> ClinecliError:
 
 def instead_of_a_proxy(line: Line, error: ClinecliError) -> str:
     """What to do where the proxy is named in a wrong way; empty where it is not."""
+    from clinecli.doctor.proxies import pac_remedy
+
     used = line.route.proxy
     if not used:
         return ""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from clinecli.doctor.certificate import Certificate, client_certificate_of, read_certificate
 from clinecli.doctor.chain import Shown, described, save_chain, shown, wants_certificate
 from clinecli.doctor.check import Finding, failed
-from clinecli.doctor.clock import http_date, skew_text
+from clinecli.doctor.clock import files_from_later
 from clinecli.doctor.env import FOREIGN_TRUST, trust_source
 from clinecli.doctor.interceptors import interceptor
 from clinecli.doctor.setup import Line, Setup
@@ -24,7 +24,7 @@ _UNKNOWN_CA = {Code.VERIFY_18, Code.VERIFY_19, Code.VERIFY_20, Code.VERIFY_21, C
 _TIMES = {Code.VERIFY_9, Code.VERIFY_10}
 _AGREEMENT = {Code.TLS_VERSION, Code.TLS_CIPHER, Code.TLS_WEAK, Code.HANDSHAKE}
 _OTHER_HOST = {Code.VERIFY_62, Code.VERIFY_64}
-_SKEW_SECONDS = 120
+_SET_CLOCK = "set this machine's clock, best by NTP (timedatectl set-ntp true)"
 
 
 class RefusedChain(NamedTuple):
@@ -48,8 +48,7 @@ def refused(
     looks = error.code in _AGREEMENT or (error.code or "").startswith("verify")
     if looks:
         with suppress(ClinecliError, OSError):
-            asks_date = error.code in _TIMES and not with_proxy
-            seen = shown(line, with_proxy=with_proxy, asks_date=asks_date)
+            seen = shown(line, with_proxy=with_proxy)
     if error.code is Code.TLS_CIPHER and not with_proxy and wants_certificate(line):
         error = _without_certificate(line, error)
     if error.code is Code.CLIENT_CERTIFICATE:
@@ -62,9 +61,9 @@ def refused(
     details = [*described(chain[0]), *_others(chain), *saved]
     product = interceptor(chain[0])
     if error.code in _TIMES:
-        finding = _of_times(error, chain, seen.date, details)
+        finding = _of_times(line, error, chain, details)
     elif error.code in _UNKNOWN_CA:
-        finding = _untrusted(line, error, chain, details)
+        finding = _untrusted(line, error, chain, details, with_proxy=with_proxy)
     elif error.code in _OTHER_HOST:
         finding = _of_names(line, error, chain[0], details)
     else:
@@ -94,32 +93,33 @@ def client_certificate(path: str | None) -> list[str]:
 
 
 def _of_times(
-    error: ClinecliError, chain: tuple[Certificate, ...], date: str, details: list[str]
+    line: Line, error: ClinecliError, chain: tuple[Certificate, ...], details: list[str]
 ) -> Finding:
-    """A certificate out of its time: by its own fault, or by that of this machine's clock."""
+    """A certificate out of its time: by its own fault, or by that of this machine's clock. What
+    the server says of the time is no proof: nobody knows yet who it is."""
     now = datetime.fromtimestamp(time.time(), UTC)
-    details.append(f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC")
-    server = http_date(date)
-    skew = (now - server).total_seconds() if server else 0.0
-    if server and abs(skew) > _SKEW_SECONDS:
-        said = f"this machine's clock is {skew_text(skew)} the server's"
+    clock = f"{now:%Y-%m-%d %H:%M} UTC"
+    details.append(f"this machine's clock says {clock}")
+    later = files_from_later(now.timestamp(), line.environ.get("HOME", "/"))
+    if later:
+        said = f"this machine's clock is behind: it says {clock}, and has files of {later:%Y-%m-%d}"
         error = error.but(message=f"{error.message}: {said}")
-        details.append(f"the server says {date}")
-        remedy = f'set the clock, best by NTP (timedatectl set-ntp true), or: date -u -s "{date}"'
-        return failed(error, *details, remedy=remedy)
-    wrong = next((one for one in chain if not one.not_before <= now <= one.not_after), chain[0])
+        return failed(error, *details, remedy=f"{_SET_CLOCK}: {clock} is not now")
+    wrong = next((one for one in chain if not one.not_before <= now <= one.not_after), None)
+    if wrong is None:
+        message = f"{error.message}: not its own, that of a CA in this machine's store"
+        remedy = "update this machine's CAs (package ca-certificates), or the file of --ca-file"
+        return failed(error.but(message=message), *details, remedy=remedy)
     is_early = now < wrong.not_before
     when = f"is valid from {wrong.not_before:%Y-%m-%d}" if is_early else ""
     when = when or f"expired on {wrong.not_after:%Y-%m-%d}"
-    if wrong is chain[0]:
-        error = error.but(message=f"{error.message} (it {when})")
-    else:
-        error = error.but(message=f"{error.message}: not its own, the CA {wrong.subject} {when}")
-    checked = "this machine's clock is right by the server's" if server else "check the clock"
-    whose = "certificate" if wrong is chain[0] else "CA certificate that it sends"
-    return failed(
-        error, *details, remedy=f"{checked}; the server's operator must renew the {whose}"
+    is_own = wrong is chain[0]
+    said = f" (it {when})" if is_own else f": not its own, the CA {wrong.subject} {when}"
+    whose = "certificate" if is_own else "CA certificate that it sends"
+    remedy = (
+        f"if it is not {clock} now, {_SET_CLOCK}; else the server's operator must renew the {whose}"
     )
+    return failed(error.but(message=f"{error.message}{said}"), *details, remedy=remedy)
 
 
 def _of_names(line: Line, error: ClinecliError, leaf: Certificate, details: list[str]) -> Finding:
@@ -128,6 +128,11 @@ def _of_names(line: Line, error: ClinecliError, leaf: Certificate, details: list
     names = ", ".join(leaf.names[:3]) or leaf.subject
     more = f" and {len(leaf.names) - 3} more" if len(leaf.names) > 3 else ""
     error = error.but(message=f"{error.message}: for {names}{more}, not for {host}")
+    product = interceptor(leaf)
+    if product:
+        error = error.but(message=f"{error.message}; {product} opens the connection")
+        remedy = f"{product} blocks or inspects {host}: ask who runs the network"
+        return failed(error, *details, remedy=remedy)
     wide = next((n for n in leaf.names if n[:2] == "*." and host.endswith(n[1:])), None)
     remedy = error.hint
     if wide:
@@ -141,7 +146,12 @@ def _of_names(line: Line, error: ClinecliError, leaf: Certificate, details: list
 
 
 def _untrusted(
-    line: Line, error: ClinecliError, chain: tuple[Certificate, ...], details: list[str]
+    line: Line,
+    error: ClinecliError,
+    chain: tuple[Certificate, ...],
+    details: list[str],
+    *,
+    with_proxy: bool,
 ) -> Finding:
     """A CA that is not known: a product that opens TLS, a chain that is not whole, a CA file
     without it, or a private CA."""
@@ -152,12 +162,19 @@ def _untrusted(
     product = interceptor(chain[0])
     foreign = next((name for name in FOREIGN_TRUST if environ.get(name)), None)
     alone = len(chain) == 1 and error.code in {Code.VERIFY_20, Code.VERIFY_21}
+    strays = len(chain) > 1 and chain[0].issuer != chain[1].subject
     if alone:
         details.append("the server sends its own certificate alone: an intermediate may be missing")
     if product:
         error = error.but(message=f"{error.message}; {product} opens the connection")
         remedy = f"get the CA of {product} from your IT department: --ca-file or SSL_CERT_FILE"
-    if source and _trusted_by(line, None, {}):
+    if with_proxy:
+        remedy = "get the CA of the proxy from your IT department: --ca-file or SSL_CERT_FILE"
+    if strays and not product:
+        said = f"the server sends {chain[1].subject} with it, which did not issue it"
+        error = error.but(message=f"{error.message}; {said}")
+        remedy = "the server's operator must send the chain of this certificate (fullchain.pem)"
+    elif source and _trusted_by(line, None, {}):
         error = error.but(message=f"{error.message}; {source} lacks it, the system's CAs have it")
         remedy = f"unset {source.split()[0]}, or add the CA to that file"
     elif foreign and (not source) and _trusted_by(line, environ[foreign], {}):
@@ -169,11 +186,15 @@ def _untrusted(
     elif source:
         error = error.but(message=f"{error.message}; {source} lacks it")
         remedy = f"add the CA to {source}, or correct which file that is"
-        remedy += "; or the server's operator must send the whole chain" if alone else ""
-    elif alone and not product:
+        remedy += (
+            "; or the server's operator must send the intermediate certificate, too"
+            if alone
+            else ""
+        )
+    elif alone and not product and not with_proxy:
         remedy = (
-            "the server's operator must send the whole chain (fullchain.pem); if the CA is a "
-            "private one, pass it with --ca-file or SSL_CERT_FILE"
+            "the server's operator must send the intermediate certificate, too (fullchain.pem); if "
+            "the CA is a private one, pass it with --ca-file or SSL_CERT_FILE"
         )
     return failed(error, *details, remedy=remedy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -170,14 +171,15 @@ def markdown(results: Sequence[Result], verdict: Verdict) -> str:
     """The report to paste into a ticket: a table, then cause and remedy."""
     lines = ["| check | status | what |", "|---|---|---|"]
     for result in results:
-        said = "<br>".join([result.summary, *result.details])
-        lines.append(f"| `{result.id}` | {result.status} | {_cell(said)} |")
+        said = "<br>".join(map(_cell, (result.summary, *result.details)))
+        lines.append(f"| `{result.id}` | {result.status} | {said} |")
     conclusion = _conclusion(results, verdict, Style(), ())
     return "\n".join([*lines, "", *(f"{_cell(line)}  " for line in conclusion)]) + "\n"
 
 
 def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
+    # A server's text is no HTML, link or image where it is pasted.
+    return re.sub(r"([\\|`<&\[\]!])", r"\\\1", text)
 
 
 def workflow_commands(results: Sequence[Result], verdict: Verdict) -> str:

@@ -16,7 +16,7 @@ from clinecli.doctor.check import Check, Finding, Findings, Planned, Result, fai
 from clinecli.doctor.remedy import fitted
 from clinecli.doctor.report import tame
 from clinecli.doctor.setup import Line, Setup
-from clinecli.errors import ClinecliError, InternalError, bug_place
+from clinecli.errors import ClinecliError, Code, InternalError, bug_place
 from clinecli.text import clean
 
 PROGRESS_SECONDS = 2.0
@@ -85,7 +85,7 @@ class Run:
         console.start_progress(label, after=after)
         timer = threading.Timer(NOTE_SECONDS, console.note, (f"still {label}",))
         timer.daemon = True
-        if not console.shows_progress:
+        if not console.shows_progress and check_id.partition(".")[0] in {*_PATIENCE, "key"}:
             timer.start()
         try:
             yield
@@ -98,7 +98,8 @@ class Run:
         settings, error = self._known.get(Settings), finding.error
         if finding.status != "fail" or check.id not in _CONNECTING or seconds > _QUICK_SECONDS:
             return False
-        return bool(settings and settings.retries and error and error.retryable)
+        in_time = error and error.code not in {Code.DNS_TIMEOUT, Code.CONNECT_TIMEOUT}
+        return bool(settings and settings.retries and in_time and error and error.retryable)
 
     def _again(self, check: Check, failed_at_first: Finding) -> Finding:
         """The finding of a second attempt, on a connection of its own."""

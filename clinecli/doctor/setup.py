@@ -88,14 +88,14 @@ class Line(NamedTuple):
 def gather(options: DoctorOptions, console: Console) -> str | ClinecliError | None:
     """The text of `--request`. stdin is read at once, and raises `UsageError` on a terminal; what
     is wrong with a file is told by its check."""
-    from clinecli.streams.inputs import Reader, read_text
+    from clinecli.streams.inputs import INPUT_SECONDS, Reader
     from clinecli.text import decode_text
 
     if not options.request:
         return None
     try:
         if options.request != "-":
-            return read_text(options.request)
+            return Reader(options.network.timeout or INPUT_SECONDS).text(options.request)
         if not is_terminal(STDIN):
             waiting = "waiting for the request on stdin"
             data = Reader().stdin(lambda: console.note(waiting), is_needed=True)

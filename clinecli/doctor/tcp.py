@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from clinecli.doctor.addresses import Addresses, has_default_route, version
 from clinecli.doctor.check import Finding, Findings, failed, ok, warn
-from clinecli.doctor.proxies import with_proxies
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.ways import FAMILY_SECONDS, refusal
 from clinecli.errors import Code, ConnectionFailed
@@ -73,6 +72,8 @@ def _unconnected(line: Line, found: Addresses, error: ConnectionFailed) -> Findi
     elif error.code is Code.REFUSED:
         where = f"the proxy's URL (from {proxy.source})" if proxy else line.base_url
         remedy = f"check host and port of {where}; is the server running?"
+    from clinecli.doctor.proxies import with_proxies
+
     return with_proxies(line, failed(error, *details, remedy=remedy))
 
 

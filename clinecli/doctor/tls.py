@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+from clinecli.config.host import is_loopback
 from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.certificate import Certificate, read_certificate
-from clinecli.doctor.chain import described, save_chain
 from clinecli.doctor.check import Finding, Findings, ok, skip, warn
 from clinecli.doctor.interceptors import interceptor
-from clinecli.doctor.refusal import refused
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.doctor.ways import beside_direct, other_family
@@ -19,6 +18,7 @@ from clinecli.transport.dial import Dialled, handshake
 from clinecli.transport.route import Stage
 
 _DAYS_LEFT = 7
+_HTTPS_PORT = 443
 _SLOW_SECONDS = 3.0
 # Failures of the way rather than of the server.
 _ON_THE_WAY = {Code.CONNECT_TIMEOUT, Code.HANDSHAKE_CUT, Code.CLOSED, Code.PLAIN_TEXT}
@@ -41,6 +41,8 @@ def tls(setup: Setup, known: Findings) -> Finding:
     if not line.route.is_encrypted:
         return skip("not used: http:// has no encryption, and stays on this machine")
     host = line.route.origin.host
+    from clinecli.doctor.chain import described, save_chain
+
     began = time.monotonic()
     try:
         encrypted, facts = handshake(
@@ -74,15 +76,37 @@ def tls(setup: Setup, known: Findings) -> Finding:
     return ok(summary, *details).knowing(*made)
 
 
+def _plain_text(line: Line, error: ClinecliError) -> ClinecliError:
+    """A port without TLS, or somebody's page in its place."""
+    from clinecli.doctor.chain import page_title
+
+    origin = line.route.origin
+    title = page_title(line)
+    if not title:
+        return error
+    error = error.but(message=f"{error.message}: it answers in plain HTTP ({title})")
+    if is_loopback(origin.host):
+        hint = f"write {origin._replace(scheme='http')} as {line.base_url}"
+        return error.but(hints=(hint,))
+    if origin.port == _HTTPS_PORT:
+        hint = "a firewall or captive portal answers: log in to the network, or ask who runs it"
+        return error.but(hints=(hint,))
+    return error
+
+
 def _failed(setup: Setup, known: Findings, error: ClinecliError) -> Finding:
     """A handshake that failed: by the server, or by something on the way."""
     line, found, address = known[Line], known.get(Addresses), known[Open].dialled.address
+    if error.code is Code.PLAIN_TEXT:
+        error = _plain_text(line, error)
     if line.route.proxy and error.code in _ON_THE_WAY:
         said = f"{error.message}, through {line.hop.name}: the proxy, or the host behind it, is why"
         error = error.but(message=said, hints=("ask the proxy's operator whether it allows this",))
     elif error.code in {Code.CONNECT_TIMEOUT, Code.CLOSED}:
         remedy = "a firewall, a VPN or an MTU that is too large drops TLS: ask who runs the network"
         error = error.but(hints=(remedy,))
+    from clinecli.doctor.refusal import refused
+
     finding = refused(line, error, with_proxy=False, setup=setup)
     if found and found.doubt and finding.error:
         summary = f"{finding.summary}; {found.doubt}"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from clinecli.doctor.check import Check, Result, verdict
-from clinecli.doctor.document import timings
+from clinecli.doctor.check import Check, Result, Verdict, verdict
+from clinecli.doctor.document import redacted, timings
 from clinecli.doctor.runner import Run
 from clinecli.doctor.setup import Setup
 from clinecli.errors import ExitStatus, UsageError
-from clinecli.jsontext import InvalidJson, loads
+from clinecli.jsontext import InvalidJson, dumps, loads
 from clinecli.streams.signals import before_death, no_longer
 from clinecli.streams.stdout import StdoutSink
 from clinecli.text import utf8
@@ -50,12 +50,14 @@ def watch(setup: Setup, checks: Sequence[Check]) -> ExitStatus:
     """
     options = setup.options
     sink = StdoutSink()
+    as_json = options.json
     runs: list[dict[str, float]] = []
     failed = ExitStatus.OK
     number = 0
 
     def sum_up() -> None:
-        sink.write(utf8("".join(f"{line}\n" for line in spread(runs))))
+        found = dumps({"runs": len(runs), "spread_ms": spread(runs)}) + b"\n"
+        sink.write(found if as_json else utf8("".join(f"{line}\n" for line in _lines(runs))))
         sink.commit()
 
     # Without --count, an interrupt is how it ends.
@@ -63,11 +65,14 @@ def watch(setup: Setup, checks: Sequence[Check]) -> ExitStatus:
     try:
         while options.count is None or number < options.count:
             started = time.monotonic()
-            results = [*Run(setup).results(checks)]
+            run = Run(setup)
+            results = [*run.results(checks)]
             found = verdict(results, strict=options.strict)
             runs.append(timings(results))
             failed = found.exit_status or failed
-            sink.write(utf8(_line(results, found.root_cause, setup.now()) + "\n"))
+            cause, now = found.root_cause, setup.now()
+            line = _document(results, found, now, run) if as_json else _line(results, cause, now)
+            sink.write(utf8(f"{line}\n"))
             sink.commit()
             number += 1
             if number != options.count:
@@ -85,16 +90,35 @@ def _line(results: Sequence[Result], cause: Result | None, now: float) -> str:
     return f"{moment}  {said}" + (f"  ({took})" if took else "")
 
 
-def spread(runs: Sequence[dict[str, float]]) -> list[str]:
-    """Median and 95th percentile of each stage, in milliseconds."""
-    lines = []
+def _document(results: Sequence[Result], found: Verdict, now: float, run: Run) -> str:
+    """The same as JSON."""
+    cause = found.root_cause
+    document = {
+        "time": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+        "ok": found.exit_status == ExitStatus.OK,
+        "exit_status": int(found.exit_status),
+        "root_cause": cause.id if cause else None,
+        "summary": cause.summary if cause else None,
+        "timings_ms": timings(results),
+    }
+    return redacted(document, run.redactor).decode()
+
+
+def spread(runs: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Median and 95th percentile of each stage, in milliseconds, and of how many runs."""
+    found = {}
     for stage in dict.fromkeys(name for run in runs for name in run):
         values = sorted(run[stage] for run in runs if stage in run)
-        lines.append(
-            f"{stage}: p50 {percentile(values, 50):.1f} ms, p95 {percentile(values, 95):.1f} ms "
-            f"({len(values)} runs)"
-        )
-    return lines
+        spans = {"p50": percentile(values, 50), "p95": percentile(values, 95)}
+        found[stage] = {**spans, "runs": len(values)}
+    return found
+
+
+def _lines(runs: Sequence[dict[str, float]]) -> list[str]:
+    return [
+        f"{stage}: p50 {of['p50']:.1f} ms, p95 {of['p95']:.1f} ms ({of['runs']} runs)"
+        for stage, of in spread(runs).items()
+    ]
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -103,9 +127,8 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[max(int(rank), 1) - 1]
 
 
-def slower(path: str, results: Sequence[Result]) -> list[str]:
-    """What takes longer than in an earlier report. Raises `UsageError`."""
-    before = _timings_of(path)
+def slower(before: Mapping[str, float], results: Sequence[Result]) -> list[str]:
+    """What takes longer than in an earlier report."""
     lines = []
     for stage, took in timings(results).items():
         was = before.get(stage)
@@ -114,11 +137,12 @@ def slower(path: str, results: Sequence[Result]) -> list[str]:
     return lines or ["nothing is slower than before"]
 
 
-def _timings_of(path: str) -> dict[str, float]:
-    from clinecli.streams.inputs import Reader
+def baseline(path: str, seconds: float | None) -> dict[str, float]:
+    """The timings of an earlier report. Raises `UsageError`."""
+    from clinecli.streams.inputs import INPUT_SECONDS, Reader
 
     try:
-        document: Any = loads(Reader().read(path))
+        document: Any = loads(Reader(seconds or INPUT_SECONDS).read(path))
         found = document["timings_ms"]
         return {str(name): float(value) for name, value in found.items()}
     except (InvalidJson, KeyError, TypeError, ValueError, AttributeError):

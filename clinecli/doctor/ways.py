@@ -109,7 +109,8 @@ def beside_direct(line: Line, finding: Finding) -> Finding:
 def _direct_way(line: Line) -> Ways | None:
     """Where the way through the proxy fails: whether it works without."""
     proxy, origin = line.route.proxy, line.route.origin
-    if not proxy:
+    # Who names socks5h:// does not want this machine to look the name up, or to go there.
+    if not proxy or proxy.scheme == "socks5h":
         return None
     seconds = min(line.settings.connect_timeout, _WAY_SECONDS)
     try:

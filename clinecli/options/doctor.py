@@ -28,6 +28,10 @@ CHECKS = {
 }
 
 
+# A week.
+_LONGEST_SECONDS = 604800
+
+
 class DoctorOptions(NamedTuple):
     """Flags of `doctor`."""
 
@@ -75,12 +79,22 @@ class DoctorOptions(NamedTuple):
     wait: Annotated[
         float | None,
         Flag(
-            Group.INSPECT, "Check again until nothing fails, for S seconds at most.", "S", above=0
+            Group.INSPECT,
+            "Check again until nothing fails, for S seconds at most.",
+            "S",
+            above=0,
+            maximum=_LONGEST_SECONDS,
         ),
     ] = None
     watch: Annotated[
         float | None,
-        Flag(Group.INSPECT, "Check every S seconds, and print a line for each run.", "S", above=0),
+        Flag(
+            Group.INSPECT,
+            "Check every S seconds, and print a line for each run.",
+            "S",
+            above=0,
+            maximum=_LONGEST_SECONDS,
+        ),
     ] = None
     # As `--count`; tuples have a method of that name.
     count: Annotated[int | None, Flag(Group.INSPECT, "End --watch after N runs.", minimum=1)] = None  # type: ignore[assignment]

@@ -28,6 +28,7 @@ from clinecli.transport.route import Hop, Stage
 
 CLOCK_HINT = "check this machine's clock; else the server's operator must renew the certificate"
 _STRONGER = "the server's operator must use a key of 2048 bits or more, and SHA-256"
+_OPERATOR = "the server's operator must correct its certificate, or that of its CA"
 _UNKNOWN_CA = "is signed by a CA that this machine does not trust"
 # Verification codes of OpenSSL (x509_vfy.h): what each says, and what to do.
 _VERIFY: dict[int, tuple[Code, str, str | None]] = {
@@ -47,6 +48,7 @@ _VERIFY: dict[int, tuple[Code, str, str | None]] = {
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 
 _PROXY_HINT = "check the proxy's host and port, or ask its operator"
+_SLOW_PROXY = f"{_PROXY_HINT}; if it is slow, raise --connect-timeout"
 _UPDATE = "the server's operator must allow TLS 1.2 or 1.3; a proxy that inspects TLS may be old"
 _VERSION = (Code.TLS_VERSION, "speaks no version of TLS from 1.2 on", _UPDATE)
 _CIPHER = (
@@ -54,11 +56,8 @@ _CIPHER = (
     "shares no cipher with this machine, or refuses the host name",
     "check the host name; else the server's operator must allow current ciphers",
 )
-_WEAK = (
-    Code.TLS_WEAK,
-    "uses a key or signature that this machine's OpenSSL takes for too weak",
-    _STRONGER,
-)
+_TOO_WEAK = "uses a key or signature that this machine's OpenSSL takes for too weak"
+_WEAK = (Code.TLS_WEAK, _TOO_WEAK, _STRONGER)
 _NAMES = "check the host of the base URL: this server answers for other names"
 _UNKNOWN_NAME = (Code.HANDSHAKE, "does not know this host name", _NAMES)
 # An alert about a certificate is about the client's: it comes from the server.
@@ -171,7 +170,7 @@ def _tunnel_timeout(case: _Case) -> ClinecliError:
     return ConnectionFailed(
         f"{case.hop.name} did not answer to CONNECT within {rounded(case.seconds)} s",
         code=Code.PROXY,
-        hint=_PROXY_HINT,
+        hint=_SLOW_PROXY,
     )
 
 
@@ -266,7 +265,7 @@ def tls_failure(error: BaseException | None, host: str) -> ClinecliError:
     """What an exception of a TLS handshake with `host` means."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code, what, hint = _VERIFY.get(
-            error.verify_code, (Code.VERIFY, f"is refused: {error.verify_message}", None)
+            error.verify_code, (Code.VERIFY, f"is refused: {error.verify_message}", _OPERATOR)
         )
         return TlsError(f"the certificate of {host} {what}", code=code, hint=hint)
     reason = getattr(error, "reason", None) or ""

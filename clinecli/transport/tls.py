@@ -7,7 +7,7 @@ import re
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -59,12 +59,16 @@ def identify(context: ssl.SSLContext, cert: str | None, key: str | None) -> None
     """Have a client certificate shown to servers that ask for one. Raises `ConfigError`."""
     hint = "name PEM files: --cert FILE, and --cert-key FILE if the key is apart"
     try:
-        # Else OpenSSL asks on the terminal for the passphrase of a key that is encrypted.
-        context.load_cert_chain(cert or "", key, password="")
+        with ExitStack() as files:
+            paths = [_readable(path, files) if path else None for path in (cert, key)]
+            # Else OpenSSL asks on the terminal for the passphrase of a key that is encrypted.
+            context.load_cert_chain(paths[0] or "", paths[1], password="")
         return
     except FileNotFoundError:
-        paths = [path for path in (cert, key) if path and not Path(path).exists()]
-        reason = f"does not exist: {', '.join(paths)}"
+        missing = [path for path in (cert, key) if path and not Path(path).exists()]
+        reason = f"does not exist: {', '.join(missing)}"
+    except (TimeoutError, TooLarge):
+        reason = f"was not read within {_CA_SECONDS:g} s, or is too large"
     except ssl.SSLError as error:
         reasons = {"KEY_VALUES_MISMATCH": "does not belong to its key"}
         unusable = "cannot be used: no PEM of certificate and key, or an encrypted key"
@@ -74,6 +78,19 @@ def identify(context: ssl.SSLContext, cert: str | None, key: str | None) -> None
     raise ConfigError(
         f"the client certificate (--cert) {reason}", code=Code.CLIENT_CERTIFICATE, hint=hint
     )
+
+
+def _readable(path: str, files: ExitStack) -> str:
+    """A path that OpenSSL can read without waiting: for a pipe, a copy that is the user's alone."""
+    if Path(path).is_file() or not Path(path).exists():
+        return path
+    from tempfile import NamedTemporaryFile
+
+    data = read_file(path, limit=_CA_BYTES, seconds=_CA_SECONDS)
+    copy = files.enter_context(NamedTemporaryFile())  # noqa: SIM115 - `files` closes it
+    copy.write(data)
+    copy.flush()
+    return copy.name
 
 
 def _private_trust(cafile: str | None, capath: str | None, source: str) -> ssl.SSLContext:

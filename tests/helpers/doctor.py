@@ -153,7 +153,7 @@ HEALTHY: Answers = {
 }
 
 
-class _Routes:
+class Routes:
     """Answers by method and path below the API's root, else with `default`."""
 
     def __init__(self, answers: Answers, default: bytes) -> None:
@@ -176,10 +176,11 @@ def api(
     base: Answers = HEALTHY,
     default: bytes = NOT_FOUND,
     context: ssl.SSLContext | None = None,
+    address: tuple[str, int] = ("127.0.0.1", 0),
 ) -> RawServer:
     """A server like the API, but for `changes`; behind TLS with `context`."""
-    routes = _Routes({**base, **(changes or {})}, default)
-    routes.server = TlsServer(routes, context) if context else RawServer(routes)
+    routes = Routes({**base, **(changes or {})}, default)
+    routes.server = TlsServer(routes, context, address) if context else RawServer(routes, address)
     return routes.server
 
 

@@ -39,8 +39,8 @@ UNUSABLE = {
 class ForwardProxy(TcpServer):
     """A proxy that records what it is sent (`heads`) and tunnels, or answers `answer`.
 
-    With `upstream`, every tunnel leads to that local port, whatever name was asked for. With
-    `context`, the proxy itself speaks TLS.
+    With `upstream`, every tunnel leads to that port of `upstream_host`, whatever name was asked
+    for. With `context`, the proxy itself speaks TLS.
     """
 
     def __init__(
@@ -48,11 +48,12 @@ class ForwardProxy(TcpServer):
         answer: bytes | None = None,
         *,
         upstream: int | None = None,
+        upstream_host: str = "127.0.0.1",
         context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(self._proxy)
-        self._answer = answer
-        self._upstream = upstream
+        self.answer = answer
+        self._upstream = (upstream_host, upstream) if upstream else None
         self._context = context
         self.heads: list[bytes] = []
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
@@ -65,12 +66,11 @@ class ForwardProxy(TcpServer):
             if not head:
                 return
             self.heads.append(head)
-            if self._answer is not None:
-                connection.sendall(self._answer)
+            if self.answer is not None:
+                connection.sendall(self.answer)
                 return
             host, _, port = head.split()[1].decode().rpartition(":")
-            target = ("127.0.0.1", self._upstream) if self._upstream else (host, int(port))
-            with socket.create_connection(target) as upstream:
+            with socket.create_connection(self._upstream or (host, int(port))) as upstream:
                 connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 _relay(connection, upstream)
 
@@ -78,17 +78,23 @@ class ForwardProxy(TcpServer):
 class SocksProxy(TcpServer):
     """A SOCKS5 proxy that records whom it was asked for (`targets`), or answers `reply`.
 
-    With `login` (`user:password`) it wants that. With `upstream`, every tunnel leads to that local
-    port.
+    With `login` (`user:password`) it wants that. With `upstream`, every tunnel leads to that port
+    of `upstream_host`.
     """
 
     def __init__(
-        self, *, login: str | None = None, upstream: int | None = None, reply: int = 0
+        self,
+        *,
+        login: str | None = None,
+        upstream: int | None = None,
+        upstream_host: str = "127.0.0.1",
+        reply: int = 0,
     ) -> None:
         super().__init__(self._proxy)
         self._login = login
         self._upstream = upstream
-        self._reply = reply
+        self._upstream_host = upstream_host
+        self.reply = reply
         self.targets: list[tuple[str, int]] = []
 
     def url(self, scheme: str = "socks5h", login: str = "") -> str:
@@ -109,10 +115,11 @@ class SocksProxy(TcpServer):
             host = socket.inet_ntop(family, _exactly(connection, 4 if kind == 1 else 16))
         port = int.from_bytes(_exactly(connection, 2), "big")
         self.targets.append((host, port))
-        connection.sendall(bytes([5, self._reply, 0, 1, 0, 0, 0, 0, 0, 0]))
-        if self._reply:
+        connection.sendall(bytes([5, self.reply, 0, 1, 0, 0, 0, 0, 0, 0]))
+        if self.reply:
             return
-        with socket.create_connection(("127.0.0.1", self._upstream or port)) as upstream:
+        target = (self._upstream_host, self._upstream or port)
+        with socket.create_connection(target) as upstream:
             _relay(connection, upstream)
 
     def _logs_in(self, connection: socket.socket) -> bool:

@@ -20,10 +20,15 @@ class RawServer:
     `requests` holds (head, body) of every request. A context manager.
     """
 
-    def __init__(self, answer: Callable[[socket.socket, int], None] | bytes) -> None:
-        self._answer = answer
+    def __init__(
+        self,
+        answer: Callable[[socket.socket, int], None] | bytes,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        self.answer = answer
         self.requests: list[tuple[bytes, bytes]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._listener = socket.create_server(address, family=family)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -60,10 +65,10 @@ class RawServer:
             number = len(self.requests)
             self.requests.append(request)
             try:
-                if isinstance(self._answer, bytes):
-                    connection.sendall(self._answer)
+                if isinstance(self.answer, bytes):
+                    connection.sendall(self.answer)
                 else:
-                    self._answer(connection, number)
+                    self.answer(connection, number)
             except OSError:
                 return  # The client has gone, as some tests want it to.
 
@@ -99,10 +104,12 @@ class TcpServer:
     `connections` counts them, `connected` is set by the first.
     """
 
-    def __init__(self, handle: Callable[[socket.socket], None], host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, handle: Callable[[socket.socket], None], host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self._handle = handle
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self.connections = 0

@@ -48,12 +48,16 @@ class Authority:
         """Valid until a moment."""
         return self._context((HOST,), not_after=moment)
 
+    def between(self, start: datetime, end: datetime) -> ssl.SSLContext:
+        """Valid from one moment to another."""
+        return self._context((HOST,), not_before=start, not_after=end)
+
     def expired(self) -> ssl.SSLContext:
         return self.ending(datetime(2010, 1, 1, tzinfo=UTC))
 
     def not_yet_valid(self) -> ssl.SSLContext:
         start = datetime(2090, 1, 1, tzinfo=UTC)
-        return self._context((HOST,), not_before=start, not_after=start + timedelta(days=90))
+        return self.between(start, start + timedelta(days=90))
 
     def wrong_host(self) -> ssl.SSLContext:
         return self._context(("another.example",))
@@ -103,15 +107,18 @@ class TlsServer(RawServer):
     """A `RawServer` behind TLS. `url` names it `localhost`."""
 
     def __init__(
-        self, answer: Callable[[socket.socket, int], None] | bytes, context: ssl.SSLContext
+        self,
+        answer: Callable[[socket.socket, int], None] | bytes,
+        context: ssl.SSLContext,
+        address: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
-        super().__init__(answer)
-        self._context = context
+        super().__init__(answer, address)
+        self.context = context
         self.url = f"https://{HOST}:{self.port}"
 
     def _handle(self, connection: socket.socket) -> None:
         try:
-            connection = self._context.wrap_socket(connection, server_side=True)
+            connection = self.context.wrap_socket(connection, server_side=True)
         except OSError:
             connection.close()  # The client does not trust us, as some tests want it.
             return

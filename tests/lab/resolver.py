@@ -6,6 +6,8 @@ import socket
 import struct
 import threading
 
+from tests.lab.names import DELAYS, NAMES, WITHOUT_AAAA
+
 _NXDOMAIN, _SERVFAIL = 3, 2
 _A, _AAAA = 1, 28
 
@@ -14,9 +16,7 @@ class Resolver:
     """Names to addresses; `None` is no such name, a number is an error of DNS, "silence" none at
     all. Every other name does not exist."""
 
-    def __init__(self, names: dict[str, list[str] | str | int | None]) -> None:
-        self._names = names
-        self._delays = {"slow.test": 1.8}
+    def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 53))
         threading.Thread(target=self._serve, daemon=True).start()
@@ -34,10 +34,10 @@ class Resolver:
             position += length + 1
         kind = struct.unpack("!H", query[position + 1 : position + 3])[0]
         name = ".".join(labels).lower()
-        found = self._names.get(name)
-        if found == "silence":
+        found = NAMES.get(name)
+        if found == "silence" or (name in WITHOUT_AAAA and kind == _AAAA):
             return
-        threading.Event().wait(self._delays.get(name, 0))
+        threading.Event().wait(DELAYS.get(name, 0))
         code = found if isinstance(found, int) else _NXDOMAIN if found is None else 0
         addresses = found if isinstance(found, list) else []
         answers = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -126,6 +127,74 @@ def test_markdown_is_a_table(env: dict[str, str]) -> None:
     assert {"| `api.auth` | ok | the key is valid<br>personal account |"} <= set(rows)
 
 
+def test_a_server_puts_no_image_into_a_ticket(env: dict[str, str]) -> None:
+    evil = b'{"error":{"code":401,"message":"<img src=x> ![](http://evil.example/x.png) [a](b)"}}'
+    with RawServer(response(evil, status="401 Unauthorized")) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run(["doctor", "--markdown"], env)
+    assert done.returncode == 4
+    assert b"\\<img src=x>" in done.stdout
+    for forbidden in (rb"(?<!\\)<img", rb"(?<!\\)!\[", rb"(?<!\\)\[a"):
+        assert not re.search(forbidden, done.stdout)
+
+
+@pytest.mark.usefixtures("api")
+def test_watch_as_json(env: dict[str, str]) -> None:
+    done = run(["doctor", "--watch", "0.05", "--count", "2", "--json"], env)
+    *runs, last = map(json.loads, done.stdout.splitlines())
+    assert [(found["ok"], found["exit_status"], found["root_cause"]) for found in runs] == [
+        (True, 0, None)
+    ] * 2
+    assert runs[0]["timings_ms"]["first_byte"] > 0
+    assert (last["runs"], last["spread_ms"]["first_byte"]["runs"]) == (2, 2)
+    assert last["spread_ms"]["first_byte"]["p50"] <= last["spread_ms"]["first_byte"]["p95"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--count", "2"], b"--count is for --watch alone"),
+        (["--wait", "1", "--watch", "1"], b"--wait and --watch exclude each other"),
+        (["--watch", "inf"], b"--watch"),
+        (["--wait", "1e300"], b"--wait"),
+        (["--baseline", "pipe", "--timeout", "0.2"], b"could not be read within 0.2 s"),
+    ],
+    ids=["count alone", "wait and watch", "watch for ever", "wait for ever", "a pipe"],
+)
+def test_what_cannot_be_asked_for(
+    arguments: list[str], said: bytes, env: dict[str, str], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run(["doctor", *arguments], env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--bundle", "--save-chain"])
+def test_a_pipe_is_no_place_for_a_file(flag: str, env: dict[str, str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run(["doctor", flag, "pipe"], env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"cannot write pipe: it is a named pipe" in done.stderr
+
+
+@pytest.mark.usefixtures("api")
+def test_without_certificates_there_is_no_chain_to_save(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    done = run(["doctor", "--save-chain", "chain.pem"], env, cwd=tmp_path)
+    assert done.returncode == 0
+    assert b"no certificate was seen: chain.pem is not written" in done.stderr
+    assert list(tmp_path.glob("chain*")) == []
+
+
+def test_a_request_in_a_pipe_that_nobody_writes(env: dict[str, str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run(["doctor", "message", "--request", "pipe", "--timeout", "0.2"], env, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"could not be read within 0.2 s" in done.stdout
+
+
 def test_the_chain_of_a_server_that_is_not_trusted(env: dict[str, str], tmp_path: Path) -> None:
     authority = Authority()
     with TlsServer(REFUSAL, authority.valid()) as server:
@@ -153,6 +222,7 @@ def test_an_interrupt_keeps_what_was_said(env: dict[str, str]) -> None:
     assert process.returncode == -signal.SIGINT
     report = json.loads(out)
     assert report["interrupted_at"] == "api.http"
+    assert (report["ok"], report["exit_status"]) == (False, 130)
     assert report["checks"][-1]["id"] == "net.ways"
 
 

@@ -127,7 +127,7 @@ BAD_BASE_URLS: dict[str, tuple[str, str]] = {
     "file": ("file:///etc/passwd", NO_SCHEME),
     "no-host": ("https://", MALFORMED),
     "no-host-but-path": ("https:///api/v1", MALFORMED),
-    "bad-port": ("https://h:44x3", "is malformed: its port is no number"),
+    "bad-port": ("https://h:44x3", "is malformed: the port is no number"),
     "port-zero": ("https://h:0", "is malformed: a port is a number from 1 to 65535"),
     "port-too-high": ("https://h:65536/v1", "malformed: a port is a number from 1 to 65535"),
     "open-bracket": ("https://[::1", MALFORMED),
