@@ -105,6 +105,7 @@ class Code(StrEnum):
     QUOTA = "quota", "a quota of the model or the plan is used up"
     UNKNOWN_MODEL = "unknown_model", "the API does not have the model"
     MAX_COST = "max_cost", "the request could cost more than --max-cost"
+    REGION = "region", "the service is not offered to this country or region"
 
 
 class Retry(Enum):

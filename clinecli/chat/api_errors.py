@@ -38,11 +38,19 @@ def decode_error(
     status: int, body: bytes, origin: Origin = UNKNOWN, *, retry_after: float | None = None
 ) -> ClinecliError:
     """The error that an HTTP status of 400 or more and its body mean."""
+    return _build(_read(body, origin.content_type), status, origin, retry_after)
+
+
+def said_in(body: bytes, content_type: str) -> str:
+    """What an error's body tells people; nothing of a page of HTML."""
+    return _read(body, content_type).message
+
+
+def _read(body: bytes, content_type: str) -> ErrorBody:
     try:
-        said = read_error(loads(body))
+        return read_error(loads(body))
     except InvalidJson:
-        said = ErrorBody(message=_plain_text(body, origin.content_type))
-    return _build(said, status, origin, retry_after)
+        return ErrorBody(message=_plain_text(body, content_type))
 
 
 def told_error(document: object, origin: Origin = UNKNOWN) -> ClinecliError | None:

@@ -34,6 +34,10 @@ class Rule(NamedTuple):
 _TRY_LATER = Rule(TransientError, "the server is overloaded", Retry.AS_ASKED)
 _SERVER_ERROR = Rule(TransientError, "the server failed", Retry.ONCE)
 
+# A gateway's statuses for what reaches it at the wrong place: the request is not at fault.
+_CHECK_URL = "check host and path of the base URL, or ask who runs the gateway there"
+_ASK_ABOUT_REGION = "the service is not offered to this region or network: ask who runs the gateway"
+
 # The table of cline-api: 429 and gateway failures are worth several tries, 500 is worth one.
 _BY_STATUS: dict[int, Rule] = {
     401: Rule(AuthError, "the API refused the key"),
@@ -54,19 +58,23 @@ _BY_STATUS: dict[int, Rule] = {
         "the proxy asks for credentials",
         hint="put user and password into the proxy URL: http://USER:PASSWORD@HOST:PORT",
     ),
+    405: Rule(RejectedError, "the method is not allowed at this URL", hint=_CHECK_URL),
     408: _TRY_LATER,
     413: Rule(RejectedError, "the request is too large"),
+    415: Rule(RejectedError, "what answers at this URL takes no JSON", hint=_CHECK_URL),
+    421: Rule(RejectedError, "the server does not serve this host name", hint=_CHECK_URL),
     425: _TRY_LATER,
     429: Rule(TransientError, "rate limit reached", Retry.AS_ASKED),
+    451: Rule(RejectedError, "blocked for legal reasons", hint=_ASK_ABOUT_REGION),
+    464: Rule(
+        RejectedError,
+        "the load balancer and its servers speak different versions of HTTP",
+        hint="ask who runs the server: its target group has to use HTTP/1",
+    ),
     500: _SERVER_ERROR,
     502: Rule(TransientError, "the upstream provider failed", Retry.AS_ASKED),
     503: _TRY_LATER,
     504: Rule(TransientError, "the upstream provider did not answer in time", Retry.AS_ASKED),
-    451: Rule(
-        RejectedError,
-        "blocked for legal reasons",
-        hint="the service is not offered to this region or network: ask who runs the gateway",
-    ),
     511: Rule(
         IncompleteError,
         "the network wants a login first",
@@ -112,6 +120,8 @@ _PLAN = Rule(
     hint="choose another model (-m), or a plan that includes it: see https://app.cline.bot",
 )
 
+_REGION = Rule(AuthError, "not offered to this region", hint=_ASK_ABOUT_REGION, code=Code.REGION)
+
 # Codes outrank the HTTP status: a 429 with SPEND_LIMIT_EXCEEDED is no rate limit.
 _BY_CODE: dict[str, Rule] = {
     "insufficient_credits": _BY_STATUS[402],
@@ -139,6 +149,7 @@ _BY_CODE: dict[str, Rule] = {
     "unauthorized": _KEY,
     # Google.
     "api_key_invalid": _KEY,
+    "unsupported_country_region_territory": _REGION,
     "model_not_found": _MODEL,
     # Mistral, Azure.
     "invalid_model": _MODEL,

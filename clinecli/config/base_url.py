@@ -22,6 +22,20 @@ _ENDPOINTS = ("/chat/completions", "/completions", "/models")
 _HINT = f"write it like {DEFAULT_BASE_URL}"
 
 
+# What is wrong with a URL that is none, as far as it can be seen; none of it is quoted.
+_MISTAKES = (
+    (re.compile(r"[\"'].*|.*[\"']"), "it is wrapped in quotes"),
+    (re.compile(r"https?:/?(?!/).*", re.IGNORECASE), "two slashes belong after the colon"),
+    (
+        re.compile(r"\w+://[^/?#]*:(?!\d+(?:[/?#]|$))[^/?#\]@]+(?:[/?#].*)?"),
+        "the port is no number",
+    ),
+    (re.compile(r"\w+://[^/?#]*:(?:0+|\d{5,})(?:[/?#].*)?"), "a port is a number from 1 to 65535"),
+    (re.compile(r".*\s.*"), "there is white space in it"),
+    (re.compile(r".*\\.*"), "there is a backslash in it"),
+)
+
+
 class BaseUrl(NamedTuple):
     """The API root: scheme, host (ASCII, an IPv6 address without brackets), port and path."""
 
@@ -54,7 +68,7 @@ def parse_base_url(text: str, source: str) -> BaseUrl:
         parts.path.encode()
         port = parts.port
     except (ValueError, UnicodeError):
-        raise ConfigError(f"{fault} is malformed", hint=_HINT) from None
+        raise ConfigError(f"{fault} is malformed{_how(text)}", hint=_HINT) from None
     _check(parts, text, fault)
     try:
         host = parse_host(parts.hostname or "")
@@ -68,14 +82,20 @@ def parse_base_url(text: str, source: str) -> BaseUrl:
     return BaseUrl(parts.scheme, host, port or PORTS[parts.scheme], path or API_PATH)
 
 
+def _how(text: str) -> str:
+    found = next((what for pattern, what in _MISTAKES if pattern.fullmatch(text)), "")
+    return f": {found}" if found else ""
+
+
 def _check(parts: SplitResult, text: str, fault: str) -> None:
     """Raise `ConfigError` for what no API root has."""
     if parts.scheme not in PORTS:
-        raise ConfigError(f"{fault} does not start with https:// or http://", hint=_HINT)
+        message = f"{fault} does not start with https:// or http://{_how(text)}"
+        raise ConfigError(message, hint=_HINT)
     # Brackets are for IPv6 addresses; those of later versions, if ever, are none that we know.
     is_bracketed = "[" in parts.netloc and ":" not in (parts.hostname or "")
     if not parts.hostname or is_bracketed or parts.port == 0 or _FORBIDDEN.search(text):
-        raise ConfigError(f"{fault} is malformed", hint=_HINT)
+        raise ConfigError(f"{fault} is malformed{_how(text)}", hint=_HINT)
     if len(text) > _LONGEST_URL:
         message = f"{fault} has more than the {_LONGEST_URL:,} characters that it may have"
         raise ConfigError(message, hint=_HINT)

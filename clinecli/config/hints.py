@@ -11,7 +11,8 @@ from clinecli.errors import AuthError, ClinecliError, Code
 _CLINE = "cline.bot"
 # The part of a hint that holds for Cline's own servers alone.
 _CLINE_ONLY = re.compile(
-    r"(?::(?: see| create (?:one|a key) at)?| at) https://app\.cline\.bot(?:, Settings > API Keys)?"
+    r"(?P<verb>:(?: see| create (?:one|a key) at)?| at) https://app\.cline\.bot"
+    r"(?:, Settings > API Keys)?"
 )
 # Ids of a promotion: unknown once it is over.
 _FREE = "cline-free/"
@@ -34,8 +35,8 @@ def fit_hints(
     advised.
     """
     hints = [hint for hint in error.hints if has_preview or "--dry-run" not in hint]
-    if not _is_cline(base_url):
-        hints = [_CLINE_ONLY.sub("", hint) for hint in hints]
+    if not is_cline(base_url):
+        hints = [fit_hint(hint, base_url) for hint in hints]
         if error.code is Code.NO_KEY and is_loopback(base_url.host):
             hints = [_ANY_KEY]
     if isinstance(error, AuthError) and key_source:
@@ -50,6 +51,21 @@ def fit_hints(
     return error if tuple(hints) == error.hints else error.but(hints=tuple(hints))
 
 
-def _is_cline(base_url: BaseUrl) -> bool:
+def fit_hint(hint: str, base_url: BaseUrl) -> str:
+    """A hint that sends nobody to Cline who asks another server."""
+    if is_cline(base_url):
+        return hint
+    if is_loopback(base_url.host):
+        return _CLINE_ONLY.sub("", hint)
+
+    def operator(match: re.Match[str]) -> str:
+        verb = match["verb"]
+        return f"{': ask' if verb in {':', ': see'} else verb} the operator of {base_url.host}"
+
+    return _CLINE_ONLY.sub(operator, hint)
+
+
+def is_cline(base_url: BaseUrl) -> bool:
+    """Whether it is a server of Cline's own."""
     host = base_url.host.removesuffix(".")
     return host == _CLINE or host.endswith(f".{_CLINE}")

@@ -82,6 +82,8 @@ def _from_file(path: str, setting: str, seconds: float) -> Key:
     text = read_setting(path, what, limit=KEY_BYTES, seconds=seconds)
     if text is None:
         hint = f"correct {setting}, or put the key into that file"
+        if not shown:
+            hint = f"name a file in {setting}: a key itself goes into {KEY_VARIABLE}"
         raise ConfigError(f"the {what} does not exist", hint=hint)
     return Key(parse_key(text, f"{setting}{shown}"), f"{setting}{shown}")
 

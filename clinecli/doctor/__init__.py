@@ -33,9 +33,13 @@ same tables: it decides by their class and `Code`, never by their prose. To a se
 trusted it sends nothing but handshakes, and no byte of such a server is part of a command that it
 proposes. Two questions need more than one answer of the server:
 
-- whether the key is good: `account.VERDICTS`, a table of what the account endpoint says against
+- whether the key is good: `key_verdict.VERDICTS`, a table of what the account endpoint says against
   what the chat endpoint says;
 - whether the API is there at all: `api.http`, which asks the chat endpoint for a second opinion.
+
+What a later answer may refute is no warning before it: the key's looks (`doubts.Doubts`) become
+part of the root cause when it is refused, and with `--live` the real answer decides about balance
+and account (`check.Planned` says whether there will be one).
 
 The chat endpoint is asked without a message, which costs nothing where it is refused. Every
 distinct request is sent once (`client.Client`), and the one with the key to the chat endpoint as

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import ACCOUNT
 from clinecli.config.keys import Key
+from clinecli.doctor.answered import Answered, chat_failure
 from clinecli.doctor.api import Greeting, not_at_base_url
-from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import Answered, Client, chat_failure
-from clinecli.doctor.key import expiry_of
+from clinecli.doctor.check import Finding, Findings, Planned, failed, ok, skip, warn
+from clinecli.doctor.client import Client
+from clinecli.doctor.doubts import Doubts
+from clinecli.doctor.gateway import refused_by
+from clinecli.doctor.key_verdict import AccountSays, ChatSays, Says, judge
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import AuthError, ClinecliError, CreditError, IncompleteError
 from clinecli.jsontext import loads
@@ -29,90 +29,6 @@ class Account(NamedTuple):
     details: Mapping[str, Any] | None = None
     is_missing: bool = False
     error: CreditError | None = None
-
-
-class AccountSays(Enum):
-    """What the account endpoint answers to the key."""
-
-    ACCOUNT = auto()
-    REFUSED = auto()
-    """401 or 403, as the API gives it."""
-    PAGE = auto()
-    """The same as a web page, which says nothing of a key."""
-    BARRED = auto()
-    """The same with the key and without, where the API itself would say 401 without one."""
-    MISSING = auto()
-    """404."""
-    OTHER = auto()
-    """Anything else, and nothing at all."""
-
-
-class ChatSays(Enum):
-    """What the chat endpoint answers to the key and a request without a message."""
-
-    TAKES = auto()
-    """A reply, or a refusal of the form where the key is looked at first."""
-    FORM = auto()
-    """A refusal of the form, which may come before a look at the key."""
-    REFUSES = auto()
-    NO_CREDIT = auto()
-    ABSENT = auto()
-    """404 or 405, and there is no list of models either."""
-    FAILS = auto()
-
-
-class Says(Enum):
-    """What both together mean."""
-
-    VALID = auto()
-    REJECTED = auto()
-    GATEWAY = auto()
-    NOT_THE_API = auto()
-    NO_ACCOUNTS = auto()
-    UNVERIFIED = auto()
-
-
-class Row(NamedTuple):
-    """One row of the table: it counts where both sets hold what was said."""
-
-    name: str
-    account: frozenset[AccountSays]
-    chat: frozenset[ChatSays]
-    verdict: Says
-
-
-_ANY_ACCOUNT, _ANY_CHAT = frozenset(AccountSays), frozenset(ChatSays)
-
-
-def _row(name: str, account: Any, chat: Any, verdict: Says) -> Row:
-    return Row(name, frozenset(account), frozenset(chat), verdict)
-
-
-# The first row that fits counts.
-VERDICTS = (
-    _row("an account", {AccountSays.ACCOUNT}, _ANY_CHAT, Says.VALID),
-    _row(
-        "all are refused, with the key and without",
-        {AccountSays.BARRED},
-        {ChatSays.REFUSES},
-        Says.GATEWAY,
-    ),
-    _row("chat refuses the key", _ANY_ACCOUNT, {ChatSays.REFUSES}, Says.REJECTED),
-    _row(
-        "refused, and chat looks at the form first",
-        {AccountSays.REFUSED},
-        {ChatSays.FORM},
-        Says.REJECTED,
-    ),
-    _row("nothing of the API", {AccountSays.MISSING}, {ChatSays.ABSENT}, Says.NOT_THE_API),
-    _row("no account endpoint", {AccountSays.MISSING}, _ANY_CHAT, Says.NO_ACCOUNTS),
-    _row("the account is not to be had", _ANY_ACCOUNT, _ANY_CHAT, Says.UNVERIFIED),
-)
-
-
-def judge(account: AccountSays, chat: ChatSays) -> Says:
-    """The verdict about the key."""
-    return next(row.verdict for row in VERDICTS if account in row.account and chat in row.chat)
 
 
 class _Heard(NamedTuple):
@@ -138,8 +54,19 @@ def auth(setup: Setup, known: Findings) -> Finding:
         chat = chat._replace(says=ChatSays.TAKES)
     credit_error = chat.error if isinstance(chat.error, CreditError) else None
     verdict = judge(account.says, chat.says)
+    if _is_left_to_chat(setup, known) and _is_a_guess(verdict, chat):
+        verdict = Says.LEFT_TO_CHAT
     finding = _FINDINGS[verdict](known, account, chat)
     return finding.knowing(Account(None, verdict is Says.NO_ACCOUNTS, credit_error))
+
+
+def _is_left_to_chat(setup: Setup, known: Findings) -> bool:
+    return setup.options.live and "api.chat" in known[Planned].checks
+
+
+def _is_a_guess(verdict: Says, chat: _Heard) -> bool:
+    """Whether a real request may refute what is concluded of a request without a message."""
+    return verdict is Says.UNVERIFIED or (verdict is Says.REJECTED and chat.says is ChatSays.FORM)
 
 
 def _hear_account(client: Client, greeting: Greeting) -> _Heard:
@@ -173,7 +100,7 @@ def _hear_chat(client: Client) -> _Heard:
     if failure is None:
         return _Heard(ChatSays.FORM if answer.failure else ChatSays.TAKES, None, answer)
     if isinstance(failure, AuthError):
-        return _Heard(ChatSays.REFUSES, failure, answer)
+        return _Heard(ChatSays.PAGE if answer.is_page else ChatSays.REFUSES, failure, answer)
     if isinstance(failure, CreditError):
         return _Heard(ChatSays.NO_CREDIT, failure, answer)
     absent = failure.http_status in {404, 405} and not client.lists_models(with_key=True)
@@ -197,31 +124,24 @@ def _valid(account: _Heard) -> Finding:
 
 def _rejected(known: Findings, account: _Heard, chat: _Heard) -> Finding:
     error = account.error if isinstance(account.error, AuthError) else chat.error
-    details = [_source(known), *_telling(account, chat)]
-    key = known.get(Key)
-    expiry = expiry_of(key.secret.reveal()) if key else None
-    if expiry is not None and expiry < time.time():
-        details.insert(0, f"the token expired on {datetime.fromtimestamp(expiry, UTC):%Y-%m-%d}")
-    return failed(_basic(error, account, chat), *details)
-
-
-def _gateway(known: Findings, account: _Heard, chat: _Heard) -> Finding:
-    error = account.error or chat.error
-    assert error is not None
+    doubts = known.get(Doubts) or Doubts()
     named = _basic(error, account, chat)
     return failed(
-        AuthError(
-            f"a proxy or gateway refuses, with the key and without: {named.text}",
-            hint="it is not the key: ask who runs the gateway, or check base URL and proxy"
-            if named is error
-            else named.hint,
-            code=error.code,
-            server_code=error.server_code,
-            http_status=error.http_status,
-        ),
+        doubts.explain(named) if named is error else named,
         _source(known),
         *_telling(account, chat),
     )
+
+
+def _gateway(known: Findings, account: _Heard, chat: _Heard) -> Finding:
+    if account.says is AccountSays.BARRED and account.error and account.answer:
+        answer = account.answer
+        what = ", with the key and without"
+        error: ClinecliError = refused_by(account.error, answer.headers, answer.words, what)
+    else:
+        # What is said of the chat endpoint.
+        error = chat.error or AuthError("the key is refused")
+    return failed(_basic(error, account, chat), _source(known), *_telling(account, chat))
 
 
 def _basic(error: ClinecliError | None, *heard: _Heard) -> ClinecliError:
@@ -263,10 +183,23 @@ def _no_accounts(_known: Findings, _account: _Heard, _chat: _Heard) -> Finding:
     return skip(NO_ACCOUNTS)
 
 
-def _unverified(_known: Findings, account: _Heard, chat: _Heard) -> Finding:
+def _taken(_known: Findings, account: _Heard, _chat: _Heard) -> Finding:
+    return ok("the chat endpoint takes the key", *_why_no_account(account))
+
+
+def _left_to_chat(_known: Findings, account: _Heard, _chat: _Heard) -> Finding:
+    return skip("a real request tells whether the key is good", *_why_no_account(account))
+
+
+def _why_no_account(account: _Heard) -> list[str]:
+    return [f"GET {ACCOUNT}: {account.error.text}"] if account.error else []
+
+
+def _unverified(known: Findings, account: _Heard, _chat: _Heard) -> Finding:
     error = account.error or IncompleteError("no account")
-    accepted = " (the chat endpoint takes it)" if chat.says is ChatSays.TAKES else ""
-    return warn(f"could not verify the key{accepted}: {error.text}", remedy=error.hint, error=error)
+    doubts = known.get(Doubts) or Doubts()
+    said = doubts.explain(error.but(message=f"could not verify the key: {error.message}"))
+    return warn(said.text, remedy="ask for real: clinecli doctor --live", error=error)
 
 
 _FINDINGS = {
@@ -274,6 +207,8 @@ _FINDINGS = {
     Says.GATEWAY: _gateway,
     Says.NOT_THE_API: _not_the_api,
     Says.NO_ACCOUNTS: _no_accounts,
+    Says.TAKEN: _taken,
+    Says.LEFT_TO_CHAT: _left_to_chat,
     Says.UNVERIFIED: _unverified,
 }
 

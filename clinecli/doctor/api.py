@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import not_the_api
 from clinecli.chat.endpoints import ACCOUNT, CHAT, OPENAI_MODELS
-from clinecli.config.base_url import API_PATH, BaseUrl
+from clinecli.config.base_url import API_PATH, BaseUrl, parse_base_url
+from clinecli.config.hints import is_cline
 from clinecli.config.keys import Key
 from clinecli.doctor.addresses import Addresses
+from clinecli.doctor.answered import Answered, chat_failure, is_server_error
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import (
     GREETING_SECONDS,
-    Answered,
     Client,
-    chat_failure,
-    is_server_error,
     wanted_model,
 )
 from clinecli.doctor.clock import http_date, skew_text
@@ -33,6 +32,7 @@ from clinecli.errors import (
     TlsError,
     TransientError,
 )
+from clinecli.options.common import DEFAULT_BASE_URL
 from clinecli.transport.client import Transport
 
 _CLOCK_SECONDS = 120.0
@@ -148,8 +148,9 @@ def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
     if wrong.http_status == 407 and line.route.proxy:
         return named_proxy(line, wrong)
     base_url, source = line.settings.base_url, line.settings.base_url_source
-    if base_url.host.startswith("app.") and wrong.code is Code.NOT_THE_API:
-        hint = f"the API is not at the web site: try {_with_host(base_url)} (from {source})"
+    if _is_web_site(base_url, wrong):
+        url = f"{_with_host(base_url)}"
+        hint = f"the API is not at the web site: use {url} (the base URL is from {source})"
         return wrong.but(hints=(hint,))
     if wrong.http_status not in {404, 405}:
         return wrong
@@ -164,7 +165,17 @@ def not_at_base_url(line: Line, wrong: ClinecliError) -> ClinecliError:
     )
 
 
+def _is_web_site(base_url: BaseUrl, wrong: ClinecliError) -> bool:
+    """Whether people go there, and no programs."""
+    nothing = wrong.code is Code.NOT_THE_API or wrong.http_status in {404, 405}
+    if is_cline(base_url):
+        return nothing and not base_url.host.startswith("api.")
+    return wrong.code is Code.NOT_THE_API and base_url.host.startswith("app.")
+
+
 def _with_host(base_url: BaseUrl) -> BaseUrl:
+    if is_cline(base_url):
+        return parse_base_url(DEFAULT_BASE_URL, "")
     return base_url._replace(host="api." + base_url.host.partition(".")[2], path=API_PATH)
 
 
@@ -219,13 +230,10 @@ def _unanswered(line: Line, error: ClinecliError) -> ClinecliError:
 
 
 def _by_its_page(line: Line, answer: Answered, wrong: ClinecliError) -> ClinecliError:
-    """The same error, with what the title of a page says."""
+    """The same error, where the title of a page tells what cures it."""
     title = answer.title
-    if not title:
-        return wrong
     if "plain HTTP request was sent to HTTPS" in title:
         return _https(line, wrong)
-    wrong = wrong.but(message=f"{wrong.message}; its page says: {title}")
     if "SSL certificate" in title and wrong.http_status in {400, 495, 496}:
         hint = "pass the client certificate that you were given (--cert, --cert-key)"
         return wrong.but(hints=(hint,), code=Code.CLIENT_CERTIFICATE)

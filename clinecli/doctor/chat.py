@@ -10,11 +10,15 @@ from clinecli.chat.endpoints import CHAT
 from clinecli.chat.render import usage_line
 from clinecli.chat.reply import Event, Reply
 from clinecli.chat.request import ChatRequest
+from clinecli.doctor.account import Account
+from clinecli.doctor.answered import Answered, chat_failure, is_server_error
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
-from clinecli.doctor.client import LARGE_BYTES, Answered, Client, chat_failure, is_server_error
+from clinecli.doctor.client import LARGE_BYTES, Client
+from clinecli.doctor.credit import Empty
+from clinecli.doctor.doubts import Doubts
 from clinecli.doctor.report import NOT_LIVE
 from clinecli.doctor.setup import Asked, Setup
-from clinecli.errors import ClinecliError, Code
+from clinecli.errors import ClinecliError, Code, CreditError
 from clinecli.transport.replies import reply_events, whole_reply
 
 # Long enough to see whether its pieces come one by one. No cap on the reply: a model that reasons
@@ -104,7 +108,8 @@ def _live(known: Findings, client: Client) -> Finding:
     try:
         whole = _whole(client, request)
     except ClinecliError as error:
-        return failed(_patient(error), "asked without streaming, as `ask` does")
+        said = _explained(known, _patient(error))
+        return failed(said, "asked without streaming, as `ask` does")
     problem = whole.failure(limits_tokens=request.limits_tokens)
     if problem:
         return failed(problem, "asked without streaming, as `ask` does")
@@ -118,6 +123,18 @@ def _live(known: Findings, client: Client) -> Finding:
             error=problem,
         )
     return _judged(follower, str(request.body.get("model")))
+
+
+def _explained(known: Findings, error: ClinecliError) -> ClinecliError:
+    """The same failure, with what earlier checks have left to the real request."""
+    empty, account = known.get(Empty), known.get(Account)
+    if isinstance(error, CreditError) and empty:
+        return error.but(message=f"{error.message}; {empty.said}")
+    is_known_good = account is not None and account.details is not None
+    doubts = known.get(Doubts)
+    if error.http_status == 401 and doubts and not is_known_good:
+        return doubts.explain(error)
+    return error
 
 
 def _streamed(client: Client, request: ChatRequest, follower: _Follower) -> ClinecliError | None:

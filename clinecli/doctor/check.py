@@ -75,6 +75,12 @@ class Check(NamedTuple):
     after: tuple[str, ...] = ()
 
 
+class Planned(NamedTuple):
+    """Which checks run. A check may leave a verdict to a later one that knows more."""
+
+    checks: frozenset[str] = frozenset()
+
+
 class Result(NamedTuple):
     """A finding made harmless for output: each text on one line, no secret in it. `blocked_by`
     is the failed check that it was skipped for."""

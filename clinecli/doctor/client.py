@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-from clinecli.chat.api_errors import describe_body, one_line
 from clinecli.chat.codec import json_body
-from clinecli.chat.endpoints import CHAT, OPENAI_MODELS
+from clinecli.chat.endpoints import CHAT, CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
 from clinecli.config.keys import Key
+from clinecli.doctor.answered import Answered
 from clinecli.doctor.check import Findings
 from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
 from clinecli.jsontext import dumps
+from clinecli.models.catalogue import Model, merge
 from clinecli.transport.client import JSON, Call
 from clinecli.transport.connection import Connection
 from clinecli.transport.dial import Dialled
 from clinecli.transport.exchange import Answer
 from clinecli.transport.replies import failure_of
 
-# Headers that tell people what is wrong, or soon will be.
-TELLING = (
-    *("retry-after", "deprecation", "sunset", "via", "server", "cf-ray", "www-authenticate"),
-    *("x-error", "x-squid-error", "x-cache", "proxy-authenticate"),
-)
-_TELLING_PREFIX = "x-ratelimit"
-_TITLE = re.compile(rb"<title[^>]*>([^<]{1,300})", re.IGNORECASE)
-_TITLE_BYTES = 16384
 # What a server may hold back of a request that it has not finished reading.
 LARGE_BYTES = 64 * 1024
 
@@ -37,39 +29,6 @@ LARGE_BYTES = 64 * 1024
 GREETING_SECONDS, SIDE_SECONDS, _HUNG_SECONDS = 10.0, 30.0, 5.0
 # A limit of so many seconds may be one of doctor's own making: then it asks again.
 _LIMIT_SECONDS = 5.0
-
-
-class Answered(NamedTuple):
-    """What a server answers, whatever its status. `failure` is what `ask` would raise for it,
-    `seconds` the time until its head was there, `number` which of doctor's requests it was."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float
-    failure: ClinecliError | None
-    request_id: str | None
-    number: int = 0
-
-    @property
-    def is_page(self) -> bool:
-        """Whether it is meant for a browser, as of a gateway or a portal."""
-        return "HTML" in describe_body(self.body, self.headers.get("content-type", ""))
-
-    @property
-    def title(self) -> str:
-        """The title of a page; empty without one."""
-        found = _TITLE.search(self.body[:_TITLE_BYTES]) if self.is_page else None
-        return one_line(found[1].decode("utf-8", "replace"), 200) if found else ""
-
-    @property
-    def telling(self) -> dict[str, str]:
-        """The headers of interest."""
-        return {
-            name: value
-            for name, value in self.headers.items()
-            if name in TELLING or name.startswith(_TELLING_PREFIX)
-        }
 
 
 class Client:
@@ -116,6 +75,30 @@ class Client:
         if answer.failure:
             raise answer.failure
         return json_body(answer.body)
+
+    def models(self) -> list[Model]:
+        """What the server lists; the recommended ones, too, where the wanted one is not among
+        the others. Raises `ClinecliError`."""
+        try:
+            listed = self._list(CLINE_MODELS)
+        except RejectedError as error:
+            if error.http_status != 404:
+                raise
+            return merge(self._list(OPENAI_MODELS))
+        known = merge(listed)
+        if any(entry.id == self.model for entry in known):
+            return known
+        try:
+            return merge(listed, self._list(RECOMMENDED_MODELS))
+        except ClinecliError:
+            return known
+
+    def _list(self, path: str) -> bytes:
+        """A list, without the key where the server does not take it there."""
+        try:
+            return self.document(path)
+        except AuthError:
+            return self.document(path, with_key=False)
 
     def ask_nothing(
         self, *, with_key: bool, padding: int = 0, seconds: float | None = None
@@ -195,16 +178,16 @@ class Client:
             seconds = time.monotonic() - started
             body = answer.body()
         self._kept = answer.kept
-        failure = failure_of(answer, body)
-        return Answered(
+        answered = Answered(
             answer.status,
             answer.headers,
             body,
             seconds,
-            failure,
+            failure_of(answer, body),
             answer.request_id,
             self.sent,
         )
+        return answered.with_title()
 
     def close(self) -> None:
         """Close what is open."""
@@ -225,37 +208,3 @@ def wanted_model(line: Line, findings: Findings) -> str:
     asked = findings.get(Asked)
     named = asked.request.body.get("model") if asked and asked.request else None
     return named if isinstance(named, str) else line.settings.model
-
-
-def chat_failure(answer: Answered) -> ClinecliError | None:
-    """What `ask` would end with, by the answer to a request without a message. That it is refused
-    for its form is right."""
-    failure = answer.failure
-    if failure is None:
-        return _no_reply(answer)
-    is_refusal = isinstance(failure, RejectedError) and failure.http_status in {400, 422}
-    if is_refusal and failure.server_code != "model_not_found" and not answer.is_page:
-        return None
-    return failure
-
-
-def is_server_error(error: ClinecliError) -> bool:
-    """Whether a server failed at a request, which may be the fault of the request alone."""
-    status = error.http_status or 0
-    return (
-        isinstance(error, TransientError)
-        and (status >= 500 or status == 0)
-        and (error.code is not Code.TIMEOUT)
-    )
-
-
-def _no_reply(answer: Answered) -> ClinecliError | None:
-    """What is wrong with a success: nothing when it is the reply of a model."""
-    from clinecli.chat.api_errors import Origin
-    from clinecli.chat.codec import decode_body
-
-    try:
-        decode_body(answer.body, Origin(answer.headers.get("content-type", "")))
-    except ClinecliError as error:
-        return error
-    return None

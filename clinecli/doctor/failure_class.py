@@ -40,6 +40,7 @@ _BY_CODE: dict[Code, str] = {
     Code.TIMEOUT: "timeout",
     Code.NOT_THE_API: "captive_portal",
     Code.EMPTY_REPLY: "empty_reply",
+    Code.REGION: "blocked_region",
 }
 _BY_HTTP_STATUS = {
     401: "unauthorized",

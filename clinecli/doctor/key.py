@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64decode
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterator, Mapping
 
 from clinecli.config.files import mode_for_others
-from clinecli.config.keys import Key, KeyPlace, find_key, key_places
+from clinecli.config.hints import is_cline
+from clinecli.config.keys import (
+    KEY_FILE_VARIABLE,
+    KEY_VARIABLE,
+    Key,
+    KeyPlace,
+    find_key,
+    key_places,
+)
 from clinecli.config.secret import Secret
 from clinecli.config.settings import Settings
-from clinecli.doctor.check import Finding, Findings, ok, warn
+from clinecli.doctor.check import Finding, Findings, Planned, ok, warn
+from clinecli.doctor.doubts import Doubt, Doubts, doubts_about
 from clinecli.doctor.setup import Setup
-from clinecli.errors import ConfigError
-from clinecli.jsontext import InvalidJson, loads
+from clinecli.errors import Code, ConfigError
 
 # Digits of the SHA-256 of a key, to compare two machines: they tell nothing of the key.
 _HASH_DIGITS = 8
 # A guess of a shorter key could be proved right by its hash.
 _HASHED_FROM = 16
+# What CLINE_API_KEY is called by mistake.
+_MISSPELT = re.compile(
+    rf"(?!{KEY_VARIABLE}$|{KEY_FILE_VARIABLE}$)(?i:CLINE(?:CLI)?_?(?:API)?_?(?:KEY|TOKEN|SECRET))"
+)
+# How to do without a key, by where it is from.
+_WITHOUT = {
+    KEY_VARIABLE: f"unset {KEY_VARIABLE}",
+    KEY_FILE_VARIABLE: f"unset {KEY_FILE_VARIABLE}",
+    "--key-file": "leave --key-file out",
+    "key_command": "take key_command out of the config file",
+    "key_file of the config file": "take key_file out of the config file",
+}
 
 
 def key(setup: Setup, known: Findings) -> Finding:
@@ -28,8 +47,7 @@ def key(setup: Setup, known: Findings) -> Finding:
     places = key_places(settings, setup.environ)
     found, file = _first(places)
     if not found:
-        # Raises what `ask` raises.
-        found = find_key(settings, setup.environ)
+        found = _missing(settings, setup.environ)
     others, details = [], []
     for place in places:
         if place.is_command:
@@ -41,8 +59,13 @@ def key(setup: Setup, known: Findings) -> Finding:
             others += [other for other in [place.read()] if other]
         except ConfigError as error:
             details.append(f"not used, and of no use: {error.message}")
-    doubts = _doubts(found.secret.reveal(), settings.base_url.host, setup.now())
-    return _judged(found, file, others, details, [*doubts]).knowing(found)
+    secret, on_cline = found.secret.reveal(), is_cline(settings.base_url)
+    doubts = Doubts(
+        (*_another(found, others), *doubts_about(secret, setup.now(), is_cline=on_cline))
+    )
+    details += [f"the same key: {other.source}" for other in others if _same(found, other)]
+    decides = "api.auth" in known[Planned].checks
+    return _judged(found, file, details, doubts, decides=decides).knowing(found, doubts)
 
 
 def _first(places: Iterator[KeyPlace]) -> tuple[Key | None, str | None]:
@@ -53,90 +76,58 @@ def _first(places: Iterator[KeyPlace]) -> tuple[Key | None, str | None]:
     return None, None
 
 
-def _judged(
-    found: Key,
-    file: str | None,
-    others: list[Key],
-    details: list[str],
-    doubts: list[tuple[str, str]],
-) -> Finding:
-    summary = f"from {found.source}, {_described(found.secret)}"
-    details += [f"the same key: {other.source}" for other in others if _same(found, other)]
+def _missing(settings: Settings, environ: Mapping[str, str]) -> Key:
+    """Raises what `ask` raises, and names a variable that was meant."""
+    try:
+        return find_key(settings, environ)
+    except ConfigError as error:
+        names = [name for name in environ if _MISSPELT.fullmatch(name) and environ[name].strip()]
+        if error.code is not Code.NO_KEY or settings.profile or not names:
+            raise
+        raise error.but(
+            message=f"{error.message}: {names[0]} is set, but the name is {KEY_VARIABLE}",
+            hints=(f'export {KEY_VARIABLE}="${names[0]}"',),
+        ) from None
+
+
+def _another(found: Key, others: list[Key]) -> Iterator[Doubt]:
+    """Another key, which would count if this one were not there."""
     different = [other.source for other in others if not _same(found, other)]
+    if not different:
+        return
+    sources = [found.source]
+    for other in others:
+        if not _same(found, other):
+            break
+        sources.append(other.source)
+    steps = "; ".join(
+        _WITHOUT.get(source.partition(" (")[0], f"remove {source}") for source in sources
+    )
+    yield Doubt(
+        f"another key, which is not used, is in {', '.join(different)}",
+        f"{steps}: then that of {different[0]} counts",
+    )
+
+
+def _judged(
+    found: Key, file: str | None, details: list[str], doubts: Doubts, *, decides: bool
+) -> Finding:
+    """`decides` is whether the API will be asked, which may refute a doubt."""
+    summary = "; ".join([f"from {found.source}, {_described(found.secret)}", *_said(doubts)])
+    remedies = [each.remedy for each in doubts.found if each.lasting or not decides]
     mode = mode_for_others(file) if file else None
-    warnings = []
-    if different:
-        warnings.append(
-            (
-                f"another key, which is not used, is in {', '.join(different)}",
-                "remove the one that is out of date",
-            )
-        )
     if mode:
         import shlex
 
-        warnings.append(
-            (f"others can read {file} (mode {mode:04o})", f"chmod 600 {shlex.quote(str(file))}")
-        )
-    warnings += doubts
-    if not warnings:
+        summary += f"; others can read {file} (mode {mode:04o})"
+        remedies.insert(0, f"chmod 600 {shlex.quote(str(file))}")
+    if not remedies:
         return ok(summary, *details)
-    said, remedies = zip(*warnings, strict=True)
-    return warn("; ".join([summary, *said]), *details, remedy="; ".join(remedies))
+    return warn(summary, *details, remedy="; ".join(dict.fromkeys(remedies)))
 
 
-# How the keys of other providers begin.
-_FOREIGN_PREFIXES = {
-    "sk-ant-": "Anthropic",
-    "sk-or-": "OpenRouter",
-    "sk-proj-": "OpenAI",
-    "sk-svcacct-": "OpenAI",
-    "gsk_": "Groq",
-    "AIza": "Google",
-    "ghp_": "GitHub",
-    "github_pat_": "GitHub",
-    "gho_": "GitHub",
-    "glpat-": "GitLab",
-    "hf_": "Hugging Face",
-    "xai-": "xAI",
-    "pplx-": "Perplexity",
-    "r8_": "Replicate",
-    "nvapi-": "NVIDIA",
-    "fw_": "Fireworks",
-    "AKIA": "AWS",
-    "xoxb-": "Slack",
-}
-_API_DOMAIN = "cline.bot"
-
-
-def _doubts(key: str, host: str, now: float) -> Iterator[tuple[str, str]]:
-    """What makes it unlikely that the key is accepted, and the remedy."""
-    create = "create an API key at https://app.cline.bot, Settings > API Keys"
-    expiry = expiry_of(key)
-    if expiry is not None and expiry < now:
-        moment = datetime.fromtimestamp(expiry, UTC)
-        yield f"it is a token that expired on {moment:%Y-%m-%d %H:%M} UTC", create
-    elif key.startswith("workos:"):
-        yield "it is an account token (workos:), which expires", create
-    provider = next(
-        (name for start, name in _FOREIGN_PREFIXES.items() if key.startswith(start)), ""
-    )
-    if provider and (host == _API_DOMAIN or host.endswith(f".{_API_DOMAIN}")):
-        yield f"it looks like a key of {provider}, not of Cline", create
-
-
-def expiry_of(key: str) -> float | None:
-    """When a JSON web token (RFC 7519) expires, as Unix time; None for what is no such token."""
-    parts = key.removeprefix("workos:").split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        expiry = loads(urlsafe_b64decode(padded))["exp"]
-        datetime.fromtimestamp(expiry, UTC)
-    except (InvalidJson, ValueError, KeyError, TypeError, OverflowError, OSError):
-        return None
-    return float(expiry)
+def _said(doubts: Doubts) -> list[str]:
+    return [each.said for each in doubts.found]
 
 
 def _same(one: Key, other: Key) -> bool:

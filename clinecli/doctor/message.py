@@ -97,12 +97,15 @@ def _temperature(body: dict[str, Any]) -> Iterator[_Fault]:
     if isinstance(number, bool) or not isinstance(number, int | float):
         yield True, "temperature is no number"
     elif not 0 <= number <= 2:
-        yield True, f"temperature is {number:g}, and not between 0 and 2"
+        yield False, f"temperature is {number:g}, and not between 0 and 2"
 
 
 def _messages(messages: list[dict[str, Any]]) -> Iterator[_Fault]:
+    users = [number for number, entry in enumerate(messages, 1) if entry.get("role") == "user"]
     for number, entry in enumerate(messages, 1):
         where = f"message {number}"
+        if number == users[-1] and not _shows(entry.get("content")):
+            yield False, f"{where}: the last question is empty, or has invisible characters alone"
         role = entry.get("role")
         if role not in (*_ROLES, *_OTHER_ROLES):
             said = repr(role)[:40] if role else "missing"
@@ -112,6 +115,17 @@ def _messages(messages: list[dict[str, Any]]) -> Iterator[_Fault]:
         elif role == "tool" and not isinstance(entry.get("tool_call_id"), str):
             yield False, f"{where}: a tool's answer has no tool_call_id"
         yield from _content(entry.get("content"), where)
+
+
+def _shows(content: object) -> bool:
+    """Whether there is anything to see in a content; what is no text counts."""
+    texts = [content] if isinstance(content, str) else []
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, dict)]
+        if any(part.get("type") != "text" for part in parts) or len(parts) < len(content):
+            return True
+        texts = [str(part.get("text") or "") for part in parts]
+    return any(c.isprintable() and not c.isspace() for text in texts for c in text)
 
 
 def _content(content: object, where: str) -> Iterator[_Fault]:

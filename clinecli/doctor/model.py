@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from clinecli.chat.endpoints import CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
 from clinecli.doctor.check import Finding, Findings, failed, ok, skip, warn
 from clinecli.doctor.client import Client
 from clinecli.doctor.setup import Setup
 from clinecli.errors import AuthError, ClinecliError, RejectedError
-from clinecli.models.catalogue import merge
 
 _LIVE = "--live asks it for real"
 
@@ -19,15 +17,16 @@ def model(setup: Setup, findings: Findings) -> Finding:
     client = findings[Client]
     wanted = client.model
     try:
-        known = _catalogue(client, wanted)
+        known = [entry.id for entry in client.models()]
     except ClinecliError as error:
-        return skip(f"the catalogue is not to be had: {error.text}")
+        # That the key is refused is told by another check.
+        why = " with this key" if isinstance(error, AuthError) else f": {error.text}"
+        return skip(f"the catalogue is not to be had{why}")
     if not known:
-        return skip("the catalogue is empty")
-    if wanted in known:
-        return ok(f"{wanted} is one of {len(known)} models")
-    if _is_variant(wanted, known):
-        return ok(f"{wanted} is listed with its variants")
+        return _nothing_listed(setup, client)
+    if wanted in known or _is_variant(wanted, known):
+        one = f"one of {len(known)} models" if wanted in known else "listed with its variants"
+        return ok(f"{wanted} is {one}")
     near = _near(wanted, known)
     alias = next((name for name in known if _plain(name) == _plain(wanted)), None)
     missing = f"the model {wanted} is not among the {len(known)} of the catalogue"
@@ -42,6 +41,15 @@ def model(setup: Setup, findings: Findings) -> Finding:
         return failed(RejectedError(missing, hint=remedy))
     live = "" if setup.options.live else f"; {_LIVE}"
     return warn(missing, remedy=f"{remedy}{live}")
+
+
+def _nothing_listed(setup: Setup, client: Client) -> Finding:
+    """A server that has no model yet, as one for models that were not fetched."""
+    missing = f"the server lists no models, and so not {client.model}"
+    remedy = "fetch or load a model on the server, or check the base URL"
+    if _is_refused(client):
+        return failed(RejectedError(missing, hint=remedy))
+    return warn(missing, remedy=remedy + ("" if setup.options.live else f"; {_LIVE}"))
 
 
 def _is_variant(wanted: str, known: list[str]) -> bool:
@@ -64,32 +72,6 @@ def _near(wanted: str, known: list[str]) -> list[str]:
     close = get_close_matches(wanted, known, n=3)
     part = [name for name in known if bare in _plain(name)]
     return list(dict.fromkeys([*same, *close, *part]))[:3]
-
-
-def _catalogue(client: Client, wanted: str) -> list[str]:
-    """The ids that the server lists."""
-    try:
-        listed = _get(client, CLINE_MODELS)
-    except RejectedError as error:
-        if error.http_status != 404:
-            raise
-        return [entry.id for entry in merge(_get(client, OPENAI_MODELS))]
-    known = [entry.id for entry in merge(listed)]
-    if wanted in known:
-        return known
-    try:
-        recommended = _get(client, RECOMMENDED_MODELS)
-    except ClinecliError:
-        return known
-    return [entry.id for entry in merge(listed, recommended)]
-
-
-def _get(client: Client, path: str) -> bytes:
-    """A list, without the key where the server does not take it there."""
-    try:
-        return client.document(path)
-    except AuthError:
-        return client.document(path, with_key=False)
 
 
 def _is_refused(client: Client) -> bool:

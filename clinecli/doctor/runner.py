@@ -12,7 +12,8 @@ from clinecli.config.keys import Key
 from clinecli.config.proxy import proxy_secrets
 from clinecli.config.secret import Redactor
 from clinecli.config.settings import Settings
-from clinecli.doctor.check import Check, Finding, Findings, Result, failed
+from clinecli.doctor.check import Check, Finding, Findings, Planned, Result, failed
+from clinecli.doctor.remedy import fitted
 from clinecli.doctor.report import tame
 from clinecli.doctor.setup import Line, Setup
 from clinecli.errors import ClinecliError, Code, InternalError
@@ -49,6 +50,9 @@ class Run:
         """The result of each check, of those that are skipped as well, the moment it is there."""
         # What each check that is to be skipped, or has failed, goes back to.
         blocked: dict[str, str] = {}
+        checks = [*checks]
+        planned = Planned(frozenset(check.id for check in checks))
+        self._known = self._known.adding([planned])
         began = self._clock()
         try:
             for check in checks:
@@ -124,6 +128,9 @@ class Run:
     ) -> Result:
         """The finding with everything that came from outside made harmless."""
         redact = self.redactor
+        settings = self._known.get(Settings)
+        if settings:
+            finding = fitted(finding, settings)
 
         def tidy(text: str) -> str:
             return tame(one_line(clean(redact(text)), 600))

@@ -135,7 +135,7 @@ ok   runtime     clinecli VERSION
 ok   config      http://127.0.0.1:PORT/api/v1, model anthropic/claude-sonnet-4-6
 warn key         from CLINE_API_KEY, 16 characters, SHA-256 DIGEST...; it is an account token \
 (workos:), which expires
-                 -> create an API key at https://app.cline.bot, Settings > API Keys
+                 -> create an API key
 ok   env.proxy   a direct connection: no proxy is set
 skip env.ca      not used: no https:// is involved
 ok   net.dns     127.0.0.1 is an address and needs no DNS

@@ -238,6 +238,9 @@ def test_a_server_without_accounts(missing: bytes, chat: Any, env: dict[str, str
     if missing is NOT_FOUND:
         assert report.ids("warn") == []
         assert "no account endpoints" in report["api.auth"]["summary"]
+    elif chat is not unbilled:
+        assert report.ids("warn") == []
+        assert report["api.auth"]["summary"] == "the chat endpoint takes the key"
     else:
         assert report.ids("warn") == ["api.auth"]
         assert "could not verify the key" in report["api.auth"]["summary"]
@@ -258,7 +261,9 @@ def test_a_server_without_accounts_that_fails(env: dict[str, str]) -> None:
 def test_a_key_for_chat_alone(status: int, chat: Any, env: dict[str, str]) -> None:
     with api({ME: refusal(status), CHAT: chat}) as server:
         report = diagnose(settle(env, server.url))
-    assert (report.status, report.ids("warn")) == (0, ["api.auth"])
+    assert (report.status, report.ids("warn")) == (0, [])
+    assert report["api.auth"]["summary"] == "the chat endpoint takes the key"
+    assert f"HTTP {status}" in report["api.auth"]["details"][0]
 
 
 def test_a_refused_key_where_chat_tells_nothing(env: dict[str, str]) -> None:
@@ -405,7 +410,10 @@ BALANCES = {
 
 @pytest.mark.parametrize(("balance", "status", "said"), BALANCES.values(), ids=BALANCES)
 def test_balances(balance: Any, status: str, said: str, env: dict[str, str]) -> None:
-    answers: Answers = {"GET /users/usr-1/balance": enveloped({"balance": balance})}
+    answers: Answers = {
+        "GET /users/usr-1/balance": enveloped({"balance": balance}),
+        CHAT: keyed(unbilled),
+    }
     with api(answers) as server:
         report = diagnose(settle(env, server.url))
     assert report["api.credit"]["status"] == status

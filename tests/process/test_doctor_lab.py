@@ -690,8 +690,8 @@ def test_an_account_that_cannot_be_read(env: dict[str, str]) -> None:
     }
     with api(answers) as server:
         report = diagnose(settle(env, server.url))
-    assert (report.status, report.ids("warn")) == (0, ["api.auth"])
-    assert report["api.auth"]["summary"].startswith("could not verify")
+    assert (report.status, report.ids("warn")) == (0, [])
+    assert report["api.auth"]["summary"] == "the chat endpoint takes the key"
 
 
 def test_an_endpoint_without_a_key_that_fails_is_not_the_api_failing(env: dict[str, str]) -> None:
@@ -723,8 +723,10 @@ def test_no_credit(balance: float, env: dict[str, str]) -> None:
         "POST /chat/completions": NO_CREDIT,
     }
     with api(answers) as server:
-        report = broken("api.credit", 5, settle(env, server.url), live=True)
-    assert report["api.chat"]["blocked_by"] == "api.credit"
+        report = broken("api.credit", 5, settle(env, server.url))
+        assert report["api.chat"]["blocked_by"] == "api.credit"
+        live = broken("api.chat", 5, env, live=True)
+    assert "the balance of the account is" in live["api.chat"]["summary"]
 
 
 def test_the_active_organization_pays(env: dict[str, str]) -> None:
@@ -832,7 +834,6 @@ def test_a_model_that_is_served_but_not_listed(env: dict[str, str]) -> None:
 
 
 CATALOGUES = {
-    "empty": listed(),
     "not a list": response(b'{"data":"x"}'),
     "failing": response(b"{}", status="500 Internal Server Error"),
     "missing": NOT_FOUND,
@@ -906,13 +907,7 @@ REQUESTS = {
         9,
         "message 1: the role is 'robot'",
     ),
-    "too hot": (user("hi", temperature=2.5), 9, "temperature is 2.5"),
     "temperature as text": (user("hi", temperature="1"), 9, "no number"),
-    "temperature spelled oddly": (
-        '{"temperature":3.10,"messages":[{"role":"user","content":"x"}]}',
-        9,
-        "temperature is 3.1",
-    ),
     "content is a number": (
         '{"messages":[{"role":"user","content":"x"},{"role":"assistant","content":7}]}',
         9,
@@ -1061,7 +1056,7 @@ def test_only_a_real_request_finds(fault: str, status: int, env: dict[str, str])
 MOCK_FAULTS = {
     "auth": ("api.auth", 4),
     "forbidden": ("api.auth", 4),
-    "credit": ("api.credit", 5),
+    "credit": ("api.chat", 5),
     "html": ("api.http", 11),
     "redirect": ("api.http", 11),
     "refuse": ("net.tcp", 7),

@@ -15,6 +15,7 @@ from clinecli.errors import AuthError, ClinecliError, Code, ConfigError, Rejecte
 CLINE = "https://api.cline.bot/api/v1"
 LOCAL = "http://localhost:11434/v1"
 OTHER = "https://llm.example.org/v1"
+OPERATOR = "the operator of llm.example.org"
 NO_KEY = ConfigError("no API key is configured", code=Code.NO_KEY, hint=KEY_HINT)
 MODEL = b'{"error":{"code":"model_not_found","message":"x"}}'
 PLAN = b'{"error":{"code":"ENTITLEMENT_ERROR","message":"x"}}'
@@ -33,12 +34,13 @@ CASES: dict[str, Case] = {
     "cline-credit": Case(decode_error(402, b""), CLINE, "add credits at https://app.cline.bot"),
     "cline-of-another-stage": Case(decode_error(402, b""), "https://x.cline.bot", "app.cline.bot"),
     "not-quite-cline": Case(decode_error(402, b""), "https://evilcline.bot", "credits", "app."),
-    "another-key": Case(decode_error(401, b""), OTHER, "check the key", "app."),
-    "another-credit": Case(decode_error(402, b""), OTHER, "add credits", "app."),
-    "another-access": Case(decode_error(403, b""), OTHER, "no access", "app."),
-    "another-plan": Case(decode_error(403, PLAN), OTHER, "a plan that includes it", "app."),
+    "another-key": Case(decode_error(401, b""), OTHER, f"create one at {OPERATOR}", "app."),
+    "another-credit": Case(decode_error(402, b""), OTHER, f"add credits at {OPERATOR}", "app."),
+    "another-access": Case(decode_error(403, b""), OTHER, f": ask {OPERATOR}", "app."),
+    "another-plan": Case(decode_error(403, PLAN), OTHER, f"includes it: ask {OPERATOR}", "app."),
+    "local-credit": Case(decode_error(402, b""), LOCAL, "add credits", " at "),
     "cline-without-a-key": Case(NO_KEY, CLINE, "app.cline.bot", "any key"),
-    "another-without-a-key": Case(NO_KEY, OTHER, "set CLINE_API_KEY", "app."),
+    "another-without-a-key": Case(NO_KEY, OTHER, f"create one at {OPERATOR}", "app."),
     "local-without-a-key": Case(NO_KEY, LOCAL, "any key will do: CLINE_API_KEY=none", "app."),
     "loopback-without-a-key": Case(NO_KEY, "http://127.0.0.9:1", "any key will do", "app."),
     "ipv6-without-a-key": Case(NO_KEY, "http://[::1]:1/v1", "any key will do", "app."),

@@ -6,13 +6,19 @@ from itertools import product
 
 import pytest
 
-from clinecli.doctor.account import VERDICTS, AccountSays, ChatSays, Row, Says, judge
+from clinecli.doctor.key_verdict import VERDICTS, AccountSays, ChatSays, Row, Says, judge
 
 # What the endpoints say, and what it means, by the row that decides.
 A, C, S = AccountSays, ChatSays, Says
 EXPECTED: dict[str, list[tuple[AccountSays, ChatSays, Says]]] = {
     "an account": [(A.ACCOUNT, said, S.VALID) for said in C],
-    "all are refused, with the key and without": [(A.BARRED, C.REFUSES, S.GATEWAY)],
+    "all are refused, with the key and without": [
+        (A.BARRED, said, S.GATEWAY) for said in (C.REFUSES, C.PAGE)
+    ],
+    "a page keeps all from chat": [
+        (said, C.PAGE, S.GATEWAY) for said in (A.PAGE, A.MISSING, A.OTHER)
+    ],
+    "the account refuses the key": [(A.REFUSED, C.PAGE, S.REJECTED)],
     "chat refuses the key": [
         (said, C.REFUSES, S.REJECTED) for said in (A.REFUSED, A.PAGE, A.MISSING, A.OTHER)
     ],
@@ -21,11 +27,14 @@ EXPECTED: dict[str, list[tuple[AccountSays, ChatSays, Says]]] = {
     "no account endpoint": [
         (A.MISSING, said, S.NO_ACCOUNTS) for said in (C.TAKES, C.FORM, C.NO_CREDIT, C.FAILS)
     ],
+    "chat takes the key": [
+        (said, C.TAKES, S.TAKEN) for said in (A.REFUSED, A.PAGE, A.BARRED, A.OTHER)
+    ],
     "the account is not to be had": [
-        *((A.REFUSED, said, S.UNVERIFIED) for said in (C.TAKES, C.NO_CREDIT, C.ABSENT, C.FAILS)),
-        *((A.PAGE, said, S.UNVERIFIED) for said in C if said is not C.REFUSES),
-        *((A.BARRED, said, S.UNVERIFIED) for said in C if said is not C.REFUSES),
-        *((A.OTHER, said, S.UNVERIFIED) for said in C if said is not C.REFUSES),
+        (account, said, S.UNVERIFIED)
+        for account in (A.REFUSED, A.PAGE, A.BARRED, A.OTHER)
+        for said in (C.FORM, C.NO_CREDIT, C.ABSENT, C.FAILS)
+        if (account, said) != (A.REFUSED, C.FORM)
     ],
 }
 
