@@ -11,6 +11,7 @@ from clinecli.commands._ending import finish, renderer, show_usage
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError, UsageError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
+from clinecli.text import is_visible
 
 if TYPE_CHECKING:
     from clinecli.chat.reply import Event, Reply
@@ -118,7 +119,7 @@ def _extracted(prepared: Prepared, ready: Opened, reply: Reply) -> tuple[str, Cl
 
     block = first_code_block(reply.text) or ""
     failure = reply.failure(limits_tokens=prepared.request.limits_tokens, redact=ready.redact)
-    if not failure and not block.strip():
+    if not failure and not is_visible(block):
         failure = IncompleteError(
             "the reply has no fenced code block (--extract)",
             code=Code.NO_CODE_BLOCK,
