@@ -22,7 +22,7 @@ class Pieces:
         self.headers = {"content-type": "text/event-stream"}
         self.pieces = pieces
 
-    def read(self, idle: float | None = None) -> bytes:  # noqa: ARG002 - as an answer's
+    def read(self, idle: float | None = None) -> bytes:
         return next(self.pieces, b"")
 
     def body(self) -> bytes:
