@@ -188,7 +188,8 @@ class StreamReader:
             if name in _OURS:
                 raise
             return None
-        if not name and not depth:
+        if not name and not depth and delta.text:
+            # Not by one without text: that text has come would not be noted of the next ones.
             self._usual.learn(payload, delta)
         self._note(delta)
         line = compact(payload) if depth else _on_one_line(payload)

@@ -44,6 +44,7 @@ class Event(NamedTuple):
     done: bool = False
 
 
+# Of which a line is shown.
 _LONGEST_REFUSAL = 4000
 
 
@@ -90,7 +91,7 @@ class Reply:
         if model:
             self.model = model
         if refusal and len(self._refusal) < _LONGEST_REFUSAL:
-            self._refusal += refusal
+            self._refusal = (self._refusal + refusal)[:_LONGEST_REFUSAL]
         if done:
             self.done = True
 

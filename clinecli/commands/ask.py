@@ -8,6 +8,7 @@ from clinecli.chat.compose import with_correction
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError
 from clinecli.options.chat import ChatOptions
 from clinecli.streams.console import Console
+from clinecli.text import is_visible
 from clinecli.turn.again import check_cost, first_that_answers
 from clinecli.turn.ending import finish, renderer, show_usage
 from clinecli.turn.opening import Opened, failure_of, opened
@@ -117,7 +118,7 @@ def _extracted(prepared: Prepared, ready: Opened, reply: Reply) -> tuple[str, Cl
 
     block = first_code_block(reply.text) or ""
     failure = reply.failure(limits_tokens=prepared.request.limits_tokens, redact=ready.redact)
-    if not failure and not block.strip():
+    if not failure and not is_visible(block):
         failure = IncompleteError(
             "the reply has no fenced code block (--extract)",
             code=Code.NO_CODE_BLOCK,

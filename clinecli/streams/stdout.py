@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class StdoutSink:
     """stdout. Raises `ClosedPipe` or `OutputError`.
 
-    Control characters are escaped on a terminal, unless they are `ours`, as colours are.
+    Control characters are escaped on a terminal, unless they are `ours`, as colours are. What is
+    pending when all is discarded is written if the sink `keeps_partial` output.
     """
 
-    def __init__(self, *, ours: bool = False) -> None:
+    def __init__(self, *, ours: bool = False, keeps_partial: bool = True) -> None:
         self.started = False
         self.terminal = is_terminal(STDOUT)
         self._pending: list[bytes] = []
+        self._keeps_partial = keeps_partial
         self._escapes = self.terminal and not ours
         if fcntl.fcntl(STDOUT, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise OutputError("stdout is closed", hint="redirect it to a file or a pipe")
@@ -55,17 +57,19 @@ class StdoutSink:
         self.flush()
 
     def discard(self) -> None:
-        """Flush: partial output on stdout is kept."""
-        self.flush()
+        """Flush partial output, or forget it."""
+        if self._keeps_partial:
+            self.flush()
+        self._pending.clear()
 
 
 Sink: TypeAlias = "StdoutSink | FileSink"
 
 
-def open_sink(path: str | None) -> Sink:
-    """stdout, or the file of `--output` (`-` is stdout)."""
+def open_sink(path: str | None, *, keeps_partial: bool = True) -> Sink:
+    """stdout, or the file of `--output` (`-` is stdout), which never keeps partial output."""
     if path is None or path == "-":
-        return StdoutSink()
+        return StdoutSink(keeps_partial=keeps_partial)
     from clinecli.streams.output import FileSink
 
     return FileSink(path)

@@ -69,9 +69,14 @@ def reply_events(answer: Readable) -> Iterator[list[Event]]:
             raise _failure(answer, answer.body())
         reader = StreamReader(_origin(answer))
         try:
+            heard = time.monotonic()
             while data := answer.read(idle=_patience(reader)):
                 if events := reader.feed(data):
                     yield events
+                    heard = time.monotonic()
+                elif reader.complete and time.monotonic() - heard > _USAGE_SECONDS:
+                    # Comments keep the connection alive, and no reply.
+                    break
                 if reader.failure:
                     raise reader.failure
                 if reader.done:

@@ -78,7 +78,8 @@ def opened(prepared: Prepared, console: Console) -> Iterator[Opened]:
             key = find_key(prepared.settings, os.environ)
         if key and key.note:
             console.note(key.note)
-        sink = open_sink(prepared.options.output)
+        # `ask` is all or nothing.
+        sink = open_sink(prepared.options.output, keeps_partial=prepared.stream)
         try:
             ready = _open(prepared, key, kept, sink, console)
             yield ready._replace(cache=cache, is_kept=kept is not None)

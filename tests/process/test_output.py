@@ -155,6 +155,7 @@ EXTRACT: dict[str, Extract] = {
     "inline-is-none": Extract("use `ls` or ```ls```", b"", 11),
     "unclosed": Extract("```\nrm -rf /tmp/x", b"", 11),
     "empty": Extract("```\n```\n", b"", 11),
+    "invisible": Extract("```\n\u200b\n```\n", b"", 11),
     "whole-block-of-a-cut-reply": Extract("```\nx\n```\nand th", b"", 11, "length"),
     "cut-block": Extract("Here:\n```\nrm -rf /tmp", b"", 11, "length"),
 }

@@ -62,10 +62,14 @@ def test_the_thread_is_written_before_the_output(
         connection.sendall(ANSWER[command])
 
     with RawServer(answer) as server:
-        words = [command, "hi", "--thread", str(thread), "-o", str(output), "--base-url"]
-        done = run([*words, server.url], env)
-    assert done.returncode != 0
+        words = [command, "hi", "--thread", str(thread), "--base-url", server.url]
+        done = run([*words, "-o", str(output)], env)
+        thread.write_text("[]")
+        shown = run(words, env)
+    assert (done.returncode, shown.returncode) == (2, 2)
     assert output.read_text() == "earlier\n"
+    # `ask` is all or nothing; `stream` has printed before.
+    assert shown.stdout == (b"" if command == "ask" else b"Paris.\n")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "directory"])

@@ -828,6 +828,11 @@ def test_a_whole_message_after_the_deltas_is_no_more_text() -> None:
     found = read([sse(A, B, *pieces, last, "[DONE]")])
     assert [delta.text for _, delta, _ in found.events] == ["a", "b", "", "", ""]
     assert found.events[3][1] == Delta(finish_reason="stop", usage=USAGE)
+    # Whatever the chunk looks like by which usual ones are known.
+    empty = chunk({"content": ""}, id="i", model="m")
+    same = [chunk({"content": text}, id="i", model="m") for text in "ab"]
+    found = read([sse(empty)] + [sse(each) for each in same] + [sse(last, "[DONE]")])
+    assert "".join(delta.text for _, delta, _ in found.events) == "ab"
     # What has not come before counts.
     assert read([sse(A, B, last, "[DONE]")]).events[2][1] == both
     assert read([sse(*pieces, last, "[DONE]")]).events[1][1].text == "ab"
