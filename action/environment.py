@@ -34,7 +34,8 @@ def fingerprint(version: str) -> str:
     digest = hashlib.sha256()
     for part in (version, sys.version, sys.base_prefix, platform.system(), platform.machine()):
         digest.update(f"{part}\0".encode())
-    sources = [] if version else sorted((REPOSITORY / "clinecli").rglob("*.py"))
+    found = [] if version else (REPOSITORY / "clinecli").rglob("*")
+    sources = sorted(path for path in found if path.is_file() and path.suffix != ".pyc")
     for path in (HERE / "requirements.txt", REPOSITORY / "pyproject.toml", *sources):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]
@@ -42,8 +43,10 @@ def fingerprint(version: str) -> str:
 
 def directory(version: str) -> Path:
     """Where the environment belongs: kept between the runs of a runner that is kept."""
-    tools = os.environ.get("RUNNER_TOOL_CACHE") or os.environ.get("RUNNER_TEMP") or "/tmp"
-    return Path(tools) / "clinecli" / fingerprint(version)
+    tools = os.environ.get("RUNNER_TOOL_CACHE") or os.environ.get("RUNNER_TEMP")
+    # Not a shared folder: another user could put an environment there.
+    place = Path(tools) if tools else Path.home() / ".cache"
+    return place / "clinecli" / fingerprint(version)
 
 
 def locate(version: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from clinecli.errors import ExitStatus
 from clinecli.text import sanitize
 
 HERE = Path(__file__).parent
@@ -27,7 +28,16 @@ DIFF = ["git", "diff", "--cached", "--no-color", "--no-ext-diff", "--no-textconv
 def main(arguments: Sequence[str]) -> int:
     """Run a hook; its exit status."""
     options = _parse(arguments)
-    diff = subprocess.run(DIFF, stdout=subprocess.PIPE, check=True).stdout
+    try:
+        return _run(options)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _say(f"{options.hook} skipped: {place}{error.strerror or error}")
+        return ExitStatus.USAGE if options.fail else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    diff = _staged()
     if not diff.strip():
         return 0
     if len(diff) > options.max_bytes:
@@ -36,6 +46,15 @@ def main(arguments: Sequence[str]) -> int:
     if options.hook == "commit-message":
         return commit_message(options, diff)
     return diff_review(options, diff)
+
+
+def _staged() -> bytes:
+    """The diff that is about to be committed. Raises `OSError` where Git gives none."""
+    done = subprocess.run(DIFF, capture_output=True, check=False)
+    if done.returncode:
+        said = os.fsdecode(done.stderr).partition("\n")[0]
+        raise OSError(f"git diff failed; is this a Git repository? ({said})")
+    return done.stdout
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -211,6 +211,20 @@ def test_failure_only_warns(name: str, hook: Hook, repository: Path) -> None:
     assert message.read_text() == "\n# Please enter the message\n"
 
 
+def test_outside_of_a_repository(hook: Hook, repository: Path) -> None:
+    shutil.rmtree(repository / ".git")
+    done = hook("clinecli-diff-review", GIT_CEILING_DIRECTORIES=str(repository.parent))
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"skipped: git diff failed; is this a Git repository?" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_without_git(hook: Hook) -> None:
+    done = hook("clinecli-diff-review", "--fail", PATH="")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"clinecli: diff-review skipped: git: No such file or directory\n"
+
+
 def test_commit_message(hook: Hook, repository: Path) -> None:
     message = repository / "message"
     message.write_text("\n# Please enter the message\n")
