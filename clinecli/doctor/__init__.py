@@ -13,10 +13,10 @@ the `Findings` of the checks before it to one `Finding`: a status, words for peo
     net.tls -> Handshake, Open          api.http  -> Client, Greeting
     api.auth -> Account
 
-`Open` is the connection: each of the net checks brings it one stage further, and the first request
-goes over it, so that doctor does once what `ask` does once. A net check that fails compares its way
-with others at once (`ways.Ways`), and net.ways, which no failure blocks, tells of it. A failure that
-came quickly and may pass is given a second chance, as `ask` gives itself.
+`Open` is the connection: each of the net checks brings it one stage further, and the first
+request goes over it, so that doctor does once what `ask` does once. A net check that fails
+compares its way with others at once (`ways.Ways`), and net.ways, which no failure blocks, tells
+of it. A failure that came quickly and may pass is given a second chance, as `ask` gives itself.
 
 The checks stand in `checks.CHECKS`, in the order in which `ask` meets what they look at. A check
 is skipped when one that it needs has failed. Then
@@ -29,9 +29,9 @@ is skipped when one that it needs has failed. Then
 A check fails only for what makes `ask` fail. What is merely slow, odd or not to be known without
 a real request is a warning. So doctor waits as long as `ask` does, uses the transport's own
 functions for each stage, and takes errors from the same tables: it decides by their class and
-`Code`, never by their prose. It says on stderr that it
-waits, and for how long. To a server that is not trusted it sends nothing but handshakes, and no byte
-of one stands in a command that it proposes. Two questions need more than one answer of the server:
+`Code`, never by their prose. It says on stderr that it waits, and for how long. To a server that
+is not trusted it sends nothing but handshakes, and no byte of one stands in a command that it
+proposes. Two questions need more than one answer of the server:
 
 - whether the key is good: `key_verdict.VERDICTS`, a table of what the account endpoint says against
   what the chat endpoint says;

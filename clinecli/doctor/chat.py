@@ -99,7 +99,8 @@ def _free_failure(answer: Answered, failure: ClinecliError, shown: tuple[str, ..
         )
     if answer.status == 429:
         details = (*details, f"it was doctor's request {answer.number} to this server")
-    return failed(failure, *details)
+    # Some servers treat that request otherwise than a real one, which costs something.
+    return failed(failure, *details, "seen without a message; --live asks for real")
 
 
 def _live(known: Findings, client: Client) -> Finding:

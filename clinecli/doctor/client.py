@@ -47,7 +47,7 @@ class Client:
     ) -> None:
         self.model = model
         self.sent = 0
-        self._has_hung = False
+        self._hung: dict[str, ClinecliError] = {}
         self._line = line
         self._key = key
         self._log = log
@@ -60,12 +60,16 @@ class Client:
         return self._once("GET", path, b"", with_key=with_key, seconds=seconds)
 
     def side(self, path: str, *, with_key: bool = True, seconds: float = SIDE_SECONDS) -> Answered:
-        """The same of an endpoint that `ask` does not need, within `seconds`."""
-        seconds = min(seconds, _HUNG_SECONDS) if self._has_hung else seconds
+        """The same of an endpoint that `ask` does not need, within `seconds`. Where it hung, it is
+        not waited for again, and for others less."""
+        if path in self._hung:
+            raise self._hung[path]
+        seconds = min(seconds, _HUNG_SECONDS) if self._hung else seconds
         try:
             return self.get(path, with_key=with_key, seconds=seconds)
         except TransientError as error:
-            self._has_hung = self._has_hung or error.code is Code.TIMEOUT
+            if error.code is Code.TIMEOUT:
+                self._hung[path] = error
             raise
 
     def document(self, path: str, *, with_key: bool = True) -> bytes:
