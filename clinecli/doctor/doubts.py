@@ -100,7 +100,7 @@ _UNSET = "set the variable or the secret that it should come from, or " + CREATE
 _PLACEHOLDERS = (
     _look(
         r"null|nil|none|undefined|nan|n/a|empty|true|false|object|\[object object\]",
-        "it is a word that programs write where there is no value",
+        "it is a placeholder, which programs write where there is no value",
         _UNSET,
     ),
     _look(
