@@ -45,14 +45,6 @@ def decode_error(
     return _build(said, status, origin, retry_after)
 
 
-def decode_envelope_error(body: bytes, origin: Origin = UNKNOWN) -> ClinecliError | None:
-    """The error in a body that came with HTTP 200, or None when there is none."""
-    try:
-        return told_error(loads(body), origin)
-    except InvalidJson:
-        return None
-
-
 def told_error(document: object, origin: Origin = UNKNOWN) -> ClinecliError | None:
     """The error that a JSON document tells of which came with HTTP 200, as a whole reply or as an
     event of a stream; None when it tells of none."""

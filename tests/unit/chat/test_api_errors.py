@@ -9,18 +9,27 @@ from hypothesis import strategies as st
 
 from clinecli.chat.api_errors import (
     Origin,
-    decode_envelope_error,
     decode_error,
     describe_body,
     in_band_error,
     not_the_api,
     one_line,
+    told_error,
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus
+from clinecli.jsontext import InvalidJson, loads
 
 AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
 REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE
 ORIGIN = Origin(request_id="req-7")
+
+
+def told_in(body: bytes) -> ClinecliError | None:
+    """The error in a body that came with HTTP 200, None when there is none."""
+    try:
+        return told_error(loads(body), ORIGIN)
+    except InvalidJson:
+        return None
 
 
 def documented(code: object, message: str = "oh no", **fields: Any) -> dict[str, Any]:
@@ -426,7 +435,7 @@ def test_in_band(
     retry_limit: int | None,
 ) -> None:
     expected = (status, code, http_status, retry_limit)
-    enveloped = decode_envelope_error(body_of(document), ORIGIN)
+    enveloped = told_in(body_of(document))
     assert enveloped is not None
     assert enveloped.request_id == "req-7"
     for error in (in_band_error(document["error"]), enveloped):
@@ -629,11 +638,11 @@ NO_ENVELOPE_ERROR: dict[str, bytes] = {
 
 @pytest.mark.parametrize("body", NO_ENVELOPE_ERROR.values(), ids=NO_ENVELOPE_ERROR)
 def test_bodies_without_an_error(body: bytes) -> None:
-    assert decode_envelope_error(body) is None
+    assert told_in(body) is None
 
 
 def test_success_false_alone_is_an_error() -> None:
-    error = decode_envelope_error(b'{"success":false}')
+    error = told_in(b'{"success":false}')
     assert error is not None
     assert error.status == TRANSIENT
 
@@ -834,8 +843,8 @@ def test_property_decode_error(http_status: int, body: bytes) -> None:
 
 
 @given(BODIES)
-def test_property_decode_envelope_error(body: bytes) -> None:
-    error = decode_envelope_error(body)
+def test_property_told_error(body: bytes) -> None:
+    error = told_in(body)
     if error is not None:
         check_any(error)
 
