@@ -96,7 +96,7 @@ class Code(StrEnum):
     TOO_LARGE = "too_large", "the reply is larger than clinecli reads"
     EMPTY_REPLY = "empty_reply", "the model's reply has no content"
     LENGTH = "length", "the reply was cut at its length limit"
-    CONTENT_FILTER = "content_filter", "the reply was stopped by a content filter"
+    CONTENT_FILTER = "content_filter", "a content filter stopped the reply, or the model refused"
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", "the message is longer than the context"
     NO_CODE_BLOCK = "no_code_block", "the reply has no fenced code block (--extract)"
     SCHEMA_MISMATCH = "schema_mismatch", "the reply does not satisfy --schema"
