@@ -18,6 +18,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import IO, NamedTuple
 
+from clinecli.batch.id_table import Table
 from clinecli.batch.results import (
     ANSWERED,
     DIGEST_BYTES,
@@ -27,7 +28,6 @@ from clinecli.batch.results import (
     read_head,
     unescape,
 )
-from clinecli.batch.table import Table
 from clinecli.errors import ExitStatus, UsageError
 
 _LINE_BYTES = 8

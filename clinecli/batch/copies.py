@@ -11,9 +11,9 @@ import re
 import tempfile
 from typing import Protocol
 
+from clinecli.batch.id_table import Table
 from clinecli.batch.judge import Verdict
 from clinecli.batch.results import ANSWERED, HEAD, Response
-from clinecli.batch.table import Table
 from clinecli.batch.tasks import Request
 from clinecli.chat.codec import decode_reply
 from clinecli.chat.reply import Event, Reply

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
+from clinecli.batch.id_table import Table
 from clinecli.batch.results import body_of, exit_status, read_head
-from clinecli.batch.table import Table
 from clinecli.batch.tally import Tally
 from clinecli.errors import ClinecliError, IncompleteError, UsageError
 from clinecli.models.price import usage_of

@@ -20,6 +20,7 @@ from clinecli.batch.checkpoint import (
     scan,
 )
 from clinecli.batch.copies import Copies
+from clinecli.batch.id_table import Table
 from clinecli.batch.plan import Plan
 from clinecli.batch.results import body_of
 from clinecli.batch.rows import Row
@@ -32,7 +33,6 @@ from clinecli.batch.store import (
     is_regular,
     set_aside,
 )
-from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 from clinecli.models.price import Prices, usage_of
 from clinecli.options.batch import BatchOptions

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clinecli.batch.estimate import Estimate, estimate_lines
+from clinecli.batch.id_table import Table
 from clinecli.batch.plan import Plan
 from clinecli.batch.prepare import Source, Stored, output_paths, sieve_of, stored
 from clinecli.batch.results import asked_digest
 from clinecli.batch.rows import Row
 from clinecli.batch.store import StoredFile
-from clinecli.batch.table import Table
 from clinecli.streams.stdout import StdoutSink
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from clinecli.batch.checkpoint import Checkpoint, Moved
+from clinecli.batch.id_table import Table
 from clinecli.batch.results import asked_digest, source_digest
 from clinecli.batch.rows import BadRow, Row
 from clinecli.batch.source import Input, Record
-from clinecli.batch.table import Table
 from clinecli.errors import UsageError
 from clinecli.text import counted
 

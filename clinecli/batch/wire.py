@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clinecli.batch.helpers import Helpers
+from clinecli.batch.blocking import Helpers
 from clinecli.errors import ClinecliError, Code
 from clinecli.transport.client import Call, EarlyConnection, Transport, log_answer
 from clinecli.transport.exchange import Answer

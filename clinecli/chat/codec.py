@@ -16,7 +16,7 @@ from clinecli.chat.api_errors import (
 from clinecli.chat.reply import Delta, Event
 from clinecli.chat.shapes import chunk_delta, inside, reply_delta
 from clinecli.chat.sse import BOM, DEFAULT_MAX_EVENT_BYTES, EventTooLarge, SSEDecoder
-from clinecli.chat.usual import UsualChunk
+from clinecli.chat.usual_chunks import UsualChunk
 from clinecli.errors import ClinecliError, Code, IncompleteError, Retry
 from clinecli.jsontext import InvalidJson, compact, has_controls, loads, unwrap
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+# Patterns are texts: `re` compiles and keeps those that are asked for, and most errors need none.
+
 # A text is searched as far as this: time grows with its length.
 _SEARCHED = 4000
 
@@ -38,30 +40,26 @@ _AGAIN = (
     r"|re(?:set|new|fresh)s?"
 )
 # Such as: try again in 45.622s; retry after 30; resets in 2 hours; wait 20 seconds.
-_WAIT = re.compile(
+_WAIT = (
     rf"(?:(?:{_AGAIN})(?:\s+(?:your|the|this)\s+request)?\s+(?:in|after)|wait(?:\s+for)?"
     r"|retry[-_ ]?(?:after|delay|in)[\"']?\s?[:=])"
     r"\s{0,2}(?:(?:about|approximately|another|at\s+least)\s|[~\"'])?"
     rf"(?:(?P<duration>{_DURATION})"
-    r"|(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?)(?![0-9:/-]|\.[0-9]|\s{0,2}[a-z]))",
-    re.IGNORECASE,
+    r"|(?P<seconds>[0-9]{1,9}(?:\.[0-9]{1,9})?)(?![0-9:/-]|\.[0-9]|\s{0,2}[a-z]))"
 )
-_EACH = re.compile(
-    rf"(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|(?:an?|one)(?=\s))\s*(?P<unit>{_UNIT})s?(?![a-z])",
-    re.IGNORECASE,
-)
+_EACH = rf"(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|(?:an?|one)(?=\s))\s*(?P<unit>{_UNIT})s?(?![a-z])"
 
 
 def told_wait(text: str) -> float | None:
     """The seconds that a text asks to wait; None when it names no time span."""
-    match = _WAIT.search(text[:_SEARCHED])
+    match = re.search(_WAIT, text[:_SEARCHED], re.IGNORECASE)
     if not match:
         return None
     if match["seconds"]:
         return float(match["seconds"])
     return sum(
         _number(each["number"]) * _UNITS[each["unit"].lower()]
-        for each in _EACH.finditer(match["duration"])
+        for each in re.finditer(_EACH, match["duration"], re.IGNORECASE)
     )
 
 
@@ -69,23 +67,25 @@ def _number(text: str) -> float:
     return float(text.replace(",", "")) if text[0].isdigit() else 1.0
 
 
-_QUOTA = re.compile(
-    r"free limit reached|reached your\s.{0,200}?ClinePass limit", re.IGNORECASE | re.DOTALL
-)
+_QUOTA = r"free limit reached|reached your\s.{0,200}?ClinePass limit"
 # From here on it is no rate limit that a script could sit out.
 _QUOTA_SECONDS = 3600.0
 
 
 def is_quota(text: str) -> bool:
     """Whether a text tells of a quota that resets in hours: no retry within minutes can succeed."""
-    if _QUOTA.search(text[:_SEARCHED]):
+    if re.search(_QUOTA, text[:_SEARCHED], re.IGNORECASE | re.DOTALL):
         return True
     wait = told_wait(text)
     return wait is not None and wait >= _QUOTA_SECONDS
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
+def _any(*patterns: str) -> str:
+    return "|".join(patterns)
+
+
+def _says(pattern: str, text: str) -> bool:
+    return re.search(pattern, text[:_SEARCHED], re.IGNORECASE) is not None
 
 
 _OVERFLOW = _any(
@@ -113,8 +113,7 @@ _RATE = _any(
 def is_overflow(text: str) -> bool:
     """Whether a text tells that a message is longer than the model's context, and not of a limit
     in time."""
-    head = text[:_SEARCHED]
-    return bool(_OVERFLOW.search(head)) and not _RATE.search(head)
+    return _says(_OVERFLOW, text) and not _says(_RATE, text)
 
 
 _MODEL = _any(
@@ -131,7 +130,7 @@ _MODEL = _any(
 
 def is_unknown_model(text: str) -> bool:
     """Whether a text tells that there is no such model."""
-    return bool(_MODEL.search(text[:_SEARCHED]))
+    return _says(_MODEL, text)
 
 
 _PATH = _any(
@@ -145,7 +144,7 @@ _PATH = _any(
 
 def is_unknown_path(text: str) -> bool:
     """Whether a text tells that nothing is at the URL, whatever the model."""
-    return not text.strip() or bool(_PATH.search(text[:_SEARCHED]))
+    return not text.strip() or _says(_PATH, text)
 
 
 _CLINE = "https://app.cline.bot"

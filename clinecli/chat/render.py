@@ -10,8 +10,8 @@ from clinecli.jsontext import dumps, dumps_any
 from clinecli.text import clean, sanitize
 
 if TYPE_CHECKING:
-    from clinecli.chat.calls import ToolCall
     from clinecli.chat.reply import Reply
+    from clinecli.chat.tool_calls import ToolCall
 
 
 def tool_call_entry(call: ToolCall) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from clinecli.chat.api_errors import one_line
-from clinecli.chat.calls import ToolCall, ToolCallPiece, ToolCalls
-from clinecli.chat.finish import Finish, finish_of
+from clinecli.chat.finish_reason import Finish, finish_of
+from clinecli.chat.tool_calls import ToolCall, ToolCallPiece, ToolCalls
 from clinecli.errors import (
     ClinecliError,
     Code,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from clinecli.chat.api_errors import Origin, in_band_error, not_the_api, told_error
-from clinecli.chat.calls import ToolCallPiece
 from clinecli.chat.error_body import text_of
 from clinecli.chat.reply import Delta
+from clinecli.chat.tool_calls import ToolCallPiece
 from clinecli.errors import ClinecliError
 from clinecli.jsontext import InvalidJson, dumps_any, member
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.batch.checkpoint import MOVED_BYTES, Checkpoint, Extent, Moved, by_id, moved, scan
+from clinecli.batch.id_table import Table
 from clinecli.batch.results import Asked, Response, result_line
 from clinecli.batch.rows import Defaults, Row
 from clinecli.batch.sieve import Names, Sieve, Task
 from clinecli.batch.source import Form, Input
-from clinecli.batch.table import Table
 from clinecli.errors import ClinecliError, RejectedError, UsageError
 
 DEFAULTS = Defaults({"model": "x/y"})

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinecli.chat.api_errors import Origin
-from clinecli.chat.calls import ToolCall, ToolCallPiece
 from clinecli.chat.codec import (
     DONE,
     StreamReader,
@@ -22,6 +21,7 @@ from clinecli.chat.codec import (
 )
 from clinecli.chat.reply import Delta, Event, Reply
 from clinecli.chat.sse import DEFAULT_MAX_EVENT_BYTES, SSEDecoder
+from clinecli.chat.tool_calls import ToolCall, ToolCallPiece
 from clinecli.errors import ClinecliError, Code, ExitStatus, IncompleteError
 from clinecli.jsontext import InvalidJson
 from tests.helpers.env import RECORDINGS

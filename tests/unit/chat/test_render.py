@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.calls import ToolCall
 from clinecli.chat.render import first_code_block, tool_call_line, usage_json, usage_line
 from clinecli.chat.reply import Delta, Event, Reply
+from clinecli.chat.tool_calls import ToolCall
 
 # Code blocks: CommonMark 4.5, by its examples and by what models write
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.calls import ToolCall, ToolCallPiece
 from clinecli.chat.reply import Delta, Event, Reply
 from clinecli.chat.request import ChatRequest
+from clinecli.chat.tool_calls import ToolCall, ToolCallPiece
 from clinecli.errors import ExitStatus, RejectedError, Retry
 from clinecli.text import is_visible
 

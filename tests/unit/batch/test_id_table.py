@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.batch.table import Table
+from clinecli.batch.id_table import Table
 
 
 @given(st.dictionaries(st.binary(max_size=6), st.binary(min_size=3, max_size=3)), st.binary())

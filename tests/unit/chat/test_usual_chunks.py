@@ -13,7 +13,7 @@ from clinecli.chat.api_errors import UNKNOWN, Origin
 from clinecli.chat.codec import StreamReader
 from clinecli.chat.reply import Delta, Event
 from clinecli.chat.shapes import _delta, chunk_delta, plain_delta
-from clinecli.chat.usual import UsualChunk
+from clinecli.chat.usual_chunks import UsualChunk
 from clinecli.jsontext import InvalidJson, loads
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.finish import Finish, finish_of
+from clinecli.chat.finish_reason import Finish, finish_of
 
 REASONS = {
     Finish.COMPLETE: "stop tool_calls function_call end_turn stop_sequence eos STOP tool_use "

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinecli.chat.calls import MAX_BYTES, ToolCall, ToolCallPiece, ToolCalls
+from clinecli.chat.tool_calls import MAX_BYTES, ToolCall, ToolCallPiece, ToolCalls
 from clinecli.errors import Code, IncompleteError
 
 Piece = tuple[int | None, str, str, str]
