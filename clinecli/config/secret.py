@@ -14,6 +14,8 @@ KEY_HINT = (
 )
 _LONGEST_KEY = 8192
 _SHORT_SECRET = 8
+# Of a secret of twice as many characters, so many at its beginning or end count as it, too.
+_END = 10
 
 
 class Secret:
@@ -48,7 +50,8 @@ class Redactor:
     without them.
 
     It knows each secret as it is, in any case, and as it may be spelled on the way: URL-encoded,
-    base64 (with what may stand before it), escaped for HTML or JSON. A short secret, such as the
+    base64 (with what may stand before it), hexadecimal, escaped for HTML or JSON, and cut at
+    either end. A short secret, such as the
     dummy key of a local server, counts only as a word of its own. Use it before a text is cut.
     """
 
@@ -61,7 +64,10 @@ class Redactor:
         if not text or not self._secrets:
             return text
         # Not before there is text: most calls go well, and show none.
-        return _pattern(self._secrets).sub("[key]", text)
+        text = _pattern(self._secrets).sub("[key]", text)
+        for secret in self._secrets:
+            text = _without_ends(text, secret.reveal())
+        return text
 
 
 @lru_cache(maxsize=8)
@@ -82,7 +88,9 @@ def _spellings(value: str) -> Iterator[str]:
     from urllib.parse import quote
 
     raw = value.encode("utf-8", "surrogateescape")
-    words = {value, quote(raw, safe=""), _html(value), json.dumps(value)[1:-1]}
+    once = quote(raw, safe="")
+    words = {value, once, quote(once, safe=""), raw.hex(), _html(value), json.dumps(value)[1:-1]}
+    words.add(value.replace("/", r"\/"))
     for before in range(3):
         # Base64 packs three bytes into four characters: where the secret begins among them
         # decides its spelling, and the characters that it shares with its neighbours are left out.
@@ -91,6 +99,25 @@ def _spellings(value: str) -> Iterator[str]:
         last = len(encoded) - (1 if (before + len(raw)) % 3 else 0)
         words |= {encoded[first:last], encoded[first:last].translate(_URL_SAFE)}
     yield from map(re.escape, words)
+
+
+def _without_ends(text: str, value: str) -> str:
+    """A text without the beginning or the end of a secret, which a server has cut."""
+    if len(value) < 2 * _END:
+        return text
+    # The end of a text is the beginning of its reverse.
+    text = _without_beginning(text, value)
+    return _without_beginning(text[::-1], value[::-1], "]yek[")[::-1]
+
+
+def _without_beginning(text: str, value: str, mark: str = "[key]") -> str:
+    pieces, done = [], 0
+    while (start := text.find(value[:_END], done)) >= 0:
+        pieces += [text[done:start], mark]
+        done = start + _END
+        while text[done : done + 1] == value[done - start : done - start + 1] != "":
+            done += 1
+    return "".join([*pieces, text[done:]])
 
 
 def _html(value: str) -> str:
