@@ -14,6 +14,8 @@ KEY_HINT = (
 )
 _LONGEST_KEY = 8192
 _SHORT_SECRET = 8
+# Of a secret of twice as many characters, so many at its beginning or end count as it, too.
+_END = 10
 
 
 class Secret:
@@ -49,8 +51,8 @@ class Redactor:
 
     It knows each secret as it is, in any case, and as it may be spelled on the way: URL-encoded,
     base64 (with what may stand before it), hexadecimal, escaped for HTML or JSON, wholly or in
-    part, more than once. A short secret, such as the dummy key of a local server, counts only as
-    a word of its own. Use it before a text is cut.
+    part, more than once, and cut at either end. A short secret, such as the dummy key of a local
+    server, counts only as a word of its own. Use it before a text is cut.
     """
 
     __slots__ = ("_secrets",)
@@ -62,7 +64,10 @@ class Redactor:
         if not text or not self._secrets:
             return text
         # Not before there is text: most calls go well, and show none.
-        return _pattern(self._secrets).sub("[key]", text)
+        text = _pattern(self._secrets).sub("[key]", text)
+        for secret in self._secrets:
+            text = _without_ends(text, secret.reveal())
+        return text
 
 
 @lru_cache(maxsize=8)
@@ -105,6 +110,25 @@ def _character(character: str) -> str:
     entity = f"&(?:amp;){{0,3}}(?:#0{{0,4}}{code}|#x0{{0,4}}{code:x}|{name});"
     plain = rf"\\{{0,7}}(?:{re.escape(character)}|u{code:04x}|x{code:02x})"
     return f"(?:{plain}|{percent}|{entity})"
+
+
+def _without_ends(text: str, value: str) -> str:
+    """A text without the beginning or the end of a secret, which a server has cut."""
+    if len(value) < 2 * _END:
+        return text
+    # The end of a text is the beginning of its reverse.
+    text = _without_beginning(text, value)
+    return _without_beginning(text[::-1], value[::-1], "]yek[")[::-1]
+
+
+def _without_beginning(text: str, value: str, mark: str = "[key]") -> str:
+    pieces, done = [], 0
+    while (start := text.find(value[:_END], done)) >= 0:
+        pieces += [text[done:start], mark]
+        done = start + _END
+        while text[done : done + 1] == value[done - start : done - start + 1] != "":
+            done += 1
+    return "".join([*pieces, text[done:]])
 
 
 # `html.entities` takes 3 ms to import.

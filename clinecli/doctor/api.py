@@ -53,6 +53,8 @@ class Greeting(NamedTuple):
     refusal: str
     headers: tuple[tuple[str, str], ...]
     request_id: str | None
+    for_people: bool = False
+    """Whether it is a page or leads to another place, as of a captive portal."""
 
     def as_dict(self) -> dict[str, Any]:
         return {"http_status": self.status, "headers": dict(self.headers)}
@@ -140,6 +142,7 @@ def _greeting(answer: Answered, now: float) -> Greeting:
         refusal,
         headers,
         answer.request_id,
+        answer.is_page or 300 <= answer.status < 400,
     )
 
 

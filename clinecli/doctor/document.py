@@ -125,7 +125,12 @@ def _class_of(result: Result) -> str | None:
         return None
     chains = (fact for fact in result.facts if isinstance(fact, RefusedChain))
     is_intercepted = any(chain.interceptor for chain in chains)
-    return failure_class(result.error, is_intercepted=is_intercepted)
+    greeting = next((fact for fact in result.facts if isinstance(fact, Greeting)), None)
+    return failure_class(
+        result.error,
+        is_intercepted=is_intercepted,
+        for_programs=greeting is not None and not greeting.for_people,
+    )
 
 
 def _options(options: DoctorOptions) -> dict[str, Any]:

@@ -66,13 +66,20 @@ _BY_KIND = {
     ExitStatus.INCOMPLETE: "incomplete",
 }
 INTERCEPTED = "tls_intercepted"
-CLASSES = sorted({*_BY_CODE.values(), *_BY_HTTP_STATUS.values(), *_BY_KIND.values(), INTERCEPTED})
+NOT_THE_API = "not_the_api"
+_OTHERS = {INTERCEPTED, NOT_THE_API}
+CLASSES = sorted({*_BY_CODE.values(), *_BY_HTTP_STATUS.values(), *_BY_KIND.values(), *_OTHERS})
 
 
-def failure_class(error: ClinecliError, *, is_intercepted: bool = False) -> str:
-    """The class of a failure. Append-only: scripts depend on the words."""
+def failure_class(
+    error: ClinecliError, *, is_intercepted: bool = False, for_programs: bool = False
+) -> str:
+    """The class of a failure. Append-only: scripts depend on the words. What is not the API and
+    `for_programs`, no page and no redirect, is no captive portal."""
     if is_intercepted:
         return INTERCEPTED
+    if for_programs and error.code is Code.NOT_THE_API:
+        return NOT_THE_API
     if isinstance(error, CreditError):
         return _BY_KIND[error.status]
     if error.code in _BY_CODE:

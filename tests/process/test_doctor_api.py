@@ -255,6 +255,24 @@ def test_the_title_of_a_page(env: dict[str, str]) -> None:
     assert "try again in 1 h, as the server asks" in said
 
 
+PORTALS = {
+    "page": (page(200, "Sign in"), "captive_portal"),
+    "redirect": (
+        response(b"", status="302 Found", Location="https://x.example/"),
+        "captive_portal",
+    ),
+    "text": (response(b"OK", content_type="text/plain"), "not_the_api"),
+    "other JSON": (response(b'{"service":"grafana"}'), "not_the_api"),
+}
+
+
+@pytest.mark.parametrize(("answer", "expected"), PORTALS.values(), ids=PORTALS)
+def test_what_may_be_a_captive_portal(answer: bytes, expected: str, env: dict[str, str]) -> None:
+    with RawServer(answer) as server:
+        report = broken("api.http", 11, settle(env, server.url))
+    assert report.document["failure_class"] == expected
+
+
 def test_retry_after_is_the_remedy(env: dict[str, str]) -> None:
     with api({CHAT: refusal(429, Retry_After="20")}) as server:
         assert "try again in 20 s, as the server asks" in last_lines(settle(env, server.url))

@@ -259,3 +259,25 @@ def test_property_no_character_of_a_secret_stays_in_base64(before: bytes, after:
 def test_equal_secrets_are_one_member_of_a_set() -> None:
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
     assert hash(Secret("a")) != hash(Secret("b"))
+
+
+WHOLE = "Ab+9/QzT%7xLm-04_wPq=="
+CUT = {
+    "its beginning": (f"Invalid key {WHOLE[:12]}…", "Invalid key [key]…"),
+    "its end": (f"the key …{WHOLE[-12:]} is unknown", "the key …[key] is unknown"),
+    "both": (f"{WHOLE[:12]}...{WHOLE[-10:]}", "[key]...[key]"),
+    "again and again": (f"{WHOLE[:10]} {WHOLE[:11]} {WHOLE}", "[key] [key] [key]"),
+    "in hexadecimal": (WHOLE.encode().hex(), "[key]"),
+    "URL-encoded twice": ("Ab%252B9%252FQzT%25257xLm-04_wPq%253D%253D", "[key]"),
+    "slashes escaped": ("Ab+9\\/QzT%7xLm-04_wPq==", "[key]"),
+    "too little of it": (f"{WHOLE[:6]} {WHOLE[-6:]}", f"{WHOLE[:6]} {WHOLE[-6:]}"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CUT.values(), ids=CUT)
+def test_a_secret_that_a_server_has_cut_or_spelled_oddly(text: str, expected: str) -> None:
+    assert Redactor((Secret(WHOLE),))(text) == expected
+
+
+def test_of_a_short_secret_a_part_is_no_secret() -> None:
+    assert Redactor((Secret("short-secret-1"),))("short-secret") == "short-secret"
