@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +12,7 @@ from clinecli.chat.api_errors import not_the_api, one_line
 from clinecli.errors import ClinecliError, Code, IncompleteError
 from clinecli.transport.body import body_of, new_state
 from clinecli.transport.decoding import Decoder, decoder
+from clinecli.transport.dial import is_readable
 from clinecli.transport.failures import failure
 from clinecli.transport.route import Hop, Stage
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
 MAX_BODY_BYTES = 512 * 1024 * 1024
-# What a server says of a failure is read as far as this, and for no longer a silence.
+# What a server says of a failure is read as far as this, and for so long.
 _MAX_ERROR_BYTES = 1024 * 1024
 _ERROR_SECONDS = 10.0
 _READ_BYTES = 65536
@@ -52,7 +52,7 @@ class Connection:
 
     def peek(self) -> Literal["quiet", "closed", "bytes"]:
         """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
-        if not _is_readable(self._socket):
+        if not is_readable(self._socket):
             return "quiet"
         self._set_timeout(0.0)
         try:
@@ -80,7 +80,7 @@ class Connection:
                 # What is left of the request would be taken for the next one.
                 self.http.send_failed()
                 is_stuck = isinstance(error, TimeoutError)
-                if is_stuck and not _is_readable(self._socket):
+                if is_stuck and not is_readable(self._socket):
                     raise self._failed(Stage.SEND, error, deadline, idle) from None
                 return
 
@@ -152,6 +152,7 @@ class Answer:
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
         self._error_bytes = 0
+        self._error_end = time.monotonic() + _ERROR_SECONDS
         self._decoder: Decoder | None = None
         try:
             self._decoder = decoder(redact(self.headers.get("content-encoding", "")))
@@ -180,10 +181,11 @@ class Answer:
         idle = self._call.idle if idle is None else idle
         if self.status < 300:
             return self._read(idle)
-        if self._error_bytes > _MAX_ERROR_BYTES:
+        left = self._error_end - time.monotonic()
+        if left <= 0 or self._error_bytes > _MAX_ERROR_BYTES:
             return b""
         try:
-            data = self._read(min(idle or _ERROR_SECONDS, _ERROR_SECONDS))
+            data = self._read(left if idle is None else min(idle, left))
         except ClinecliError:
             # The status stands without it.
             return b""
@@ -234,13 +236,6 @@ class Answer:
                     f"the reply exceeds {MAX_BODY_BYTES >> 20} MiB", code=Code.TOO_LARGE
                 )
         return b"".join(pieces)
-
-
-def _is_readable(socket: Socket) -> bool:
-    """Whether something has come, or the end. Not by select(2), which knows 1,024 descriptors."""
-    poll = select.poll()
-    poll.register(socket.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def _headers(head: h11.Response) -> Mapping[str, str]:
