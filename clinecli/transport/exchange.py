@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clinecli.config.secret import Redactor
     from clinecli.transport.client import Call
     from clinecli.transport.deadline import Deadline
-    from clinecli.transport.dial import Dialled, Socket, Timings
+    from clinecli.transport.dial import Dialled, Timings
 
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
@@ -127,9 +127,9 @@ class Answer:
     `headers` have names in lower case; repeated ones are joined by a comma. `request_id` is the
     server's name for the request, on one line; `redact` takes the secrets of the call out of text.
     The body is pulled: `read` gives what one read of the network brings, iterating gives that to
-    the end, `body` all of it. Where the status tells of a failure, that is the failure: its body
-    only says more of it, and ends where it cannot be read any further. `kept` is the connection
-    for the next call of the same worker, once the body has ended well.
+    the end, `body` all of it. That of a failure, which the status tells, only says more of it: it
+    ends where it cannot be read. `kept` is the connection for the next call of the same worker,
+    once the body has ended well.
     """
 
     def __init__(
@@ -151,8 +151,7 @@ class Answer:
         self._body = body_of(head, connection.http)
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
-        self._error_bytes = 0
-        self._error_end = time.monotonic() + _ERROR_SECONDS
+        self._error_bytes, self._error_end = 0, time.monotonic() + _ERROR_SECONDS
         self._decoder: Decoder | None = None
         try:
             self._decoder = decoder(redact(self.headers.get("content-encoding", "")))
@@ -295,7 +294,6 @@ def _head(connection: Connection, call: Call) -> h11.Response:
         if event is h11.NEED_DATA:
             data = connection.read(Stage.WAIT, call.deadline, call.idle)
             if not data and b"HTTP/".startswith(connection.http.trailing_data[0][:5]):
-                # Before the head, or within it.
                 raise connection.failed(Stage.WAIT, EOFError())
             connection.http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):
