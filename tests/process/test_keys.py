@@ -177,7 +177,7 @@ def test_what_a_key_command_leaves_behind_is_not_waited_for(
     """As `gpg-agent` or the like, with the command's stdout."""
     del env["CLINE_API_KEY"]
     os.mkfifo(tmp_path / "pipe")
-    program(tmp_path / "agent", f"{KEY}\ncat pipe &")
+    program(tmp_path / "agent", f"{KEY}\ncat pipe 2>&1 &")
     config(env, f'key_command = ["{tmp_path / "agent"}"]')
     with RawServer(REPLY) as server:
         done = run(["ask", "hi", "--base-url", server.url], env, cwd=tmp_path)
