@@ -12,6 +12,7 @@ from clinecli.config.files import KEY_BYTES
 from clinecli.errors import ConfigError
 
 KEY_COMMAND_TIMEOUT = 30.0
+_POLL_SECONDS = 0.1
 _HINT = "run the command by hand, or set CLINE_API_KEY"
 
 
@@ -55,13 +56,23 @@ def _program(name: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _output(process: subprocess.Popen[bytes], give_up: float) -> bytes:
-    """What a process prints until it ends, or prints more than a key. Raises `TimeoutError`."""
+    """What a process prints until it ends, or prints more than a key. Raises `TimeoutError`.
+
+    What it leaves behind, such as an agent, may hold its stdout: that is not waited for.
+    """
     assert process.stdout
     output = b""
     while len(output) <= KEY_BYTES:
         left = max(give_up - time.monotonic(), 0.0)
-        if not select.select([process.stdout], [], [], left)[0]:
-            raise TimeoutError
+        # Asked before it is looked for output: nothing more can come of it then.
+        has_ended = process.poll() is not None
+        wait = 0.0 if has_ended else min(left, _POLL_SECONDS)
+        if not select.select([process.stdout], [], [], wait)[0]:
+            if has_ended:
+                break
+            if not left:
+                raise TimeoutError
+            continue
         piece = os.read(process.stdout.fileno(), KEY_BYTES)
         if not piece:
             break

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import select
 from typing import TYPE_CHECKING, Literal
 
 from clinecli.errors import ClinecliError
 from clinecli.transport.body import new_state
+from clinecli.transport.dial import is_readable
 from clinecli.transport.failures import failure
 from clinecli.transport.route import Hop, Stage
 
 if TYPE_CHECKING:
     from clinecli.transport.deadline import Deadline
-    from clinecli.transport.dial import Dialled, Socket
+    from clinecli.transport.dial import Dialled
 
 _READ_BYTES = 65536
 _WRITE_BYTES = 256 * 1024
@@ -38,7 +38,7 @@ class Connection:
 
     def peek(self) -> Literal["quiet", "closed", "bytes"]:
         """What has come while nothing was asked. Bytes are lost: nothing may be read after."""
-        if not _is_readable(self._socket):
+        if not is_readable(self._socket):
             return "quiet"
         self._set_timeout(0.0)
         try:
@@ -66,7 +66,7 @@ class Connection:
                 # What is left of the request would be taken for the next one.
                 self.http.send_failed()
                 is_stuck = isinstance(error, TimeoutError)
-                if is_stuck and not _is_readable(self._socket):
+                if is_stuck and not is_readable(self._socket):
                     raise self._failed(Stage.SEND, error, deadline, idle) from None
                 return
 
@@ -104,10 +104,3 @@ class Connection:
         if seconds != self._timeout:
             self._socket.settimeout(seconds)
             self._timeout = seconds
-
-
-def _is_readable(socket: Socket) -> bool:
-    """Whether something has come, or the end. Not by select(2), which knows 1,024 descriptors."""
-    poll = select.poll()
-    poll.register(socket.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # For people; importlib.metadata, which tells it too, takes 15 ms to import.
 HTTP_LIBRARY = f"h11 {h11.__version__}"  # type: ignore[attr-defined]
 MAX_BODY_BYTES = 512 * 1024 * 1024
-# What a server says of a failure is read as far as this, and for no longer a silence.
+# What a server says of a failure is read as far as this, and for so long.
 _MAX_ERROR_BYTES = 1024 * 1024
 _ERROR_SECONDS = 10.0
 
@@ -35,9 +35,9 @@ class Answer:
     `headers` have names in lower case; repeated ones are joined by a comma. `request_id` is the
     server's name for the request, on one line; `redact` takes the secrets of the call out of text.
     The body is pulled: `read` gives what one read of the network brings, iterating gives that to
-    the end, `body` all of it. Where the status tells of a failure, that is the failure: its body
-    only says more of it, and ends where it cannot be read any further. `kept` is the connection
-    for the next call of the same worker, once the body has ended well.
+    the end, `body` all of it. That of a failure, which the status tells, only says more of it: it
+    ends where it cannot be read. `kept` is the connection for the next call of the same worker,
+    once the body has ended well.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Answer:
         self._body = body_of(head, connection.http)
         self._failure: ClinecliError | None = None
         self._started = time.monotonic() - (timings.first_byte or 0)
-        self._error_bytes = 0
+        self._error_bytes, self._error_end = 0, time.monotonic() + _ERROR_SECONDS
         self._decoder: Decoder | None = None
         try:
             self._decoder = decoder(redact(self.headers.get("content-encoding", "")))
@@ -88,10 +88,11 @@ class Answer:
         idle = self._call.idle if idle is None else idle
         if self.status < 300:
             return self._read(idle)
-        if self._error_bytes > _MAX_ERROR_BYTES:
+        left = self._error_end - time.monotonic()
+        if left <= 0 or self._error_bytes > _MAX_ERROR_BYTES:
             return b""
         try:
-            data = self._read(min(idle or _ERROR_SECONDS, _ERROR_SECONDS))
+            data = self._read(left if idle is None else min(idle, left))
         except ClinecliError:
             # The status stands without it.
             return b""
@@ -201,7 +202,6 @@ def _head(connection: Connection, call: Call) -> h11.Response:
         if event is h11.NEED_DATA:
             data = connection.read(Stage.WAIT, call.deadline, call.idle)
             if not data and b"HTTP/".startswith(connection.http.trailing_data[0][:5]):
-                # Before the head, or within it.
                 raise connection.failed(Stage.WAIT, EOFError())
             connection.http.receive_data(data)
         elif not isinstance(event, h11.InformationalResponse):

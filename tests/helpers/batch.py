@@ -116,7 +116,7 @@ WAYS: dict[str, Way] = {
     ),
     "closed": Way(Said(b"", "close"), "connection", None),
     "reset": Way(Said(b"", "reset"), "connection", None),
-    "half-a-head": Way(Said(ANSWER[:30], "close"), "incomplete", None),
+    "half-a-head": Way(Said(ANSWER[:30], "close"), "connection", None),
     "no-http": Way(Said(b"220 mail.example.com ESMTP\r\n", "close"), "incomplete", None),
 }  # fmt: skip
 

@@ -171,6 +171,22 @@ def test_a_key_command_is_not_found_in_the_working_directory(
     assert message == "key_command (pass-of-mine) cannot be run: no such command in PATH"
 
 
+def test_what_a_key_command_leaves_behind_is_not_waited_for(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    """As `gpg-agent` or the like, with the command's stdout."""
+    del env["CLINE_API_KEY"]
+    os.mkfifo(tmp_path / "pipe")
+    program(tmp_path / "agent", f"{KEY}\ncat pipe 2>&1 &")
+    config(env, f'key_command = ["{tmp_path / "agent"}"]')
+    with RawServer(REPLY) as server:
+        done = run(["ask", "hi", "--base-url", server.url], env, cwd=tmp_path)
+    # Opens when it has a reader, which ends with this.
+    os.close(os.open(tmp_path / "pipe", os.O_WRONLY))
+    assert (done.returncode, done.stdout) == (0, b"hello\n"), done.stderr
+    assert sent_key(server) == KEY.encode()
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -290,6 +290,15 @@ def test_a_failure_does_not_wait_for_the_rest_of_its_body(peer: Peer) -> None:
         assert (answer.status, answer.body()) == (401, b"no")
 
 
+def test_the_body_of_a_failure_has_its_own_time(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clinecli.transport.exchange._ERROR_SECONDS", 0)
+    peer.answer(b"HTTP/1.1 401 No\r\nContent-Length: 50\r\n\r\nno", closes=False)
+    with peer.ask() as answer:
+        assert (answer.status, answer.body()) == (401, b"")
+
+
 def test_the_endless_body_of_a_failure(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clinecli.transport.exchange._MAX_ERROR_BYTES", 1000)
     peer.answer(b"HTTP/1.1 500 No\r\n\r\n", b"x" * 100_000, closes=False)
