@@ -487,7 +487,7 @@ FAILURES: dict[str, Failure] = {
     ),
     "config": Failure(3, "config", b"", "no API key", "secret CLINE_API_KEY", {"token": ""}),
     "auth": Failure(
-        4, "auth", refuse("401 Unauthorized", "invalid_key", "bad"), "req_9", "app.cline.bot"
+        4, "auth", refuse("401 Unauthorized", "invalid_key", "bad"), "req_9", "check the key"
     ),
     "credit": Failure(
         5,

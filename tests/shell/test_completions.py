@@ -280,7 +280,10 @@ def test_flags(shell: Shell, command: str) -> None:
         ("clinecli mock --port 0 --fault auth --fault cut", ["cut-stream"]),
         ("clinecli doctor ", list(CHECKS)),
         ("clinecli doctor config net.", [name for name in CHECKS if name.startswith("net.")]),
-        ("clinecli doctor key net.dns config net.", ["net.tcp", "net.proxy", "net.tls"]),
+        (
+            "clinecli doctor key net.dns config net.",
+            ["net.tcp", "net.proxy", "net.tls", "net.ways"],
+        ),
         ("clinecli ask -P hi", ["hi.prompt.yml"]),
         ("clinecli ask -P hi.prompt.yml -V ", ["tone=", "to.whom=", "topic="]),
         ("clinecli stream --prompt-file=hi.prompt.yml --var to", ["tone=", "to.whom=", "topic="]),

@@ -17,19 +17,10 @@ from clinecli.chat.api_errors import (
     told_error,
 )
 from clinecli.errors import ClinecliError, Code, ExitStatus
-from clinecli.jsontext import InvalidJson, loads
 
 AUTH, CREDIT, CONNECTION = ExitStatus.AUTH, ExitStatus.CREDIT, ExitStatus.CONNECTION
 REJECTED, TRANSIENT, INCOMPLETE = ExitStatus.REJECTED, ExitStatus.TRANSIENT, ExitStatus.INCOMPLETE
 ORIGIN = Origin(request_id="req-7")
-
-
-def told_in(body: bytes) -> ClinecliError | None:
-    """The error in a body that came with HTTP 200, None when there is none."""
-    try:
-        return told_error(loads(body), ORIGIN)
-    except InvalidJson:
-        return None
 
 
 def documented(code: object, message: str = "oh no", **fields: Any) -> dict[str, Any]:
