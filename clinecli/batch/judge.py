@@ -73,20 +73,23 @@ class Judge:
         response = Response(answer.status, answer.request_id, event.raw)
         reply = Reply()
         reply.add(event)
-        failure = reply.failure(limits_tokens=asking.limits_tokens)
+        redact = answer.redact
+        failure = reply.failure(limits_tokens=asking.limits_tokens, redact=redact)
         if failure is None and asking.schema is not None:
-            failure = self._mismatch(asking.schema, reply.text)
+            failure = self._mismatch(asking.schema, reply.text, redact)
         if failure:
             failure = failure.but(request_id=answer.request_id)
         return Verdict(response, failure, reply)
 
-    def _mismatch(self, schema: bytes, text: str) -> ClinecliError | None:
+    def _mismatch(
+        self, schema: bytes, text: str, redact: Callable[[str], str]
+    ) -> ClinecliError | None:
         if schema not in self._checkers:
             if len(self._checkers) >= _MOST_SCHEMAS:
                 self._checkers.clear()
             self._checkers[schema] = self._checker(schema)
         checker = self._checkers[schema]
-        return checker.mismatch(text, _CHECK_SECONDS) if checker else None
+        return checker.mismatch(text, _CHECK_SECONDS, redact) if checker else None
 
     def _checker(self, schema: bytes) -> Checker | None:
         """What checks replies by a schema; None for one that only the server understands."""

@@ -90,6 +90,19 @@ def test_the_key_is_in_no_line(env: dict[str, str], tmp_path: Path) -> None:
     assert b"[key]" in done.stdout
 
 
+def test_what_is_said_of_a_reply_does_not_show_the_key(env: dict[str, str], tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "in", ["a"])
+    key = env["CLINE_API_KEY"]
+    refusal = completion(None).replace(b'"role"', f'"refusal": "no {key}", "role"'.encode())
+    with CountingServer(lambda *_: Said(kept(refusal))) as server:
+        env["CLINE_API_BASE_URL"] = server.url
+        done = run(["batch", rows, "--retries", "0"], env)
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 9
+    assert error["message"].startswith("the model refuses to answer: no [key]")
+    assert key.encode() not in done.stderr
+
+
 def test_errors_have_a_file_of_their_own(env: dict[str, str], tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "in", ["a", "b", "c"])
     output, errors = tmp_path / "out", tmp_path / "err"
