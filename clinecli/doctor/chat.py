@@ -7,7 +7,6 @@ import time
 from typing import Any, NamedTuple
 
 from clinecli.chat.endpoints import CHAT
-from clinecli.chat.render import usage_line
 from clinecli.chat.reply import Event, Reply
 from clinecli.chat.request import ChatRequest
 from clinecli.doctor.account import Account
@@ -224,6 +223,8 @@ class _Follower:
             f"{fact.pieces} chunks in {fact.reads} reads within {fact.seconds * 1000:.0f} ms",
         ]
         if reply.usage:
+            from clinecli.chat.render import usage_line
+
             said.append(f"usage: {usage_line([reply], fact.seconds)}")
         return said
 

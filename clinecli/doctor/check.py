@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from clinecli.errors import ClinecliError, ExitStatus, UsageError
 
@@ -12,15 +12,6 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "warn", "fail", "skip", "error"]
 _T = TypeVar("_T")
-
-
-@runtime_checkable
-class Fact(Protocol):
-    """What a check has learned and the report shows to scripts."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Its members in the JSON report."""
-        ...
 
 
 class Finding(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clinecli.chat.codec import json_body
 from clinecli.chat.endpoints import CHAT, CLINE_MODELS, OPENAI_MODELS, RECOMMENDED_MODELS
@@ -13,13 +13,15 @@ from clinecli.doctor.answered import Answered
 from clinecli.doctor.check import Findings
 from clinecli.doctor.setup import Asked, Line
 from clinecli.errors import AuthError, ClinecliError, Code, RejectedError, TransientError
-from clinecli.jsontext import dumps
-from clinecli.models.catalogue import Model, merge
+from clinecli.jsontext import dumps, loads
 from clinecli.transport.client import JSON, Call
 from clinecli.transport.connection import Connection
 from clinecli.transport.dial import Dialled
 from clinecli.transport.exchange import Answer
 from clinecli.transport.replies import failure_of
+
+if TYPE_CHECKING:
+    from clinecli.models.catalogue import Model
 
 # What a server may hold back of a request that it has not finished reading.
 LARGE_BYTES = 64 * 1024
@@ -83,19 +85,29 @@ class Client:
     def models(self) -> list[Model]:
         """What the server lists; the recommended ones, too, where the wanted one is not among
         the others. Raises `ClinecliError`."""
+        from clinecli.models.catalogue import merge
+
+        return merge(*self._lists())
+
+    def model_ids(self) -> list[str]:
+        """The ids of `models`. Mostly a list needs no more to be read than that."""
+        listed, *more = self._lists()
+        ids = [] if more else _ids_in(loads(listed))
+        return ids or [entry.id for entry in self.models()]
+
+    def _lists(self) -> tuple[bytes, ...]:
         try:
             listed = self._list(CLINE_MODELS)
         except RejectedError as error:
             if error.http_status != 404:
                 raise
-            return merge(self._list(OPENAI_MODELS))
-        known = merge(listed)
-        if any(entry.id == self.model for entry in known):
-            return known
+            return (self._list(OPENAI_MODELS),)
+        if self.model in _ids_in(loads(listed)):
+            return (listed,)
         try:
-            return merge(listed, self._list(RECOMMENDED_MODELS))
+            return (listed, self._list(RECOMMENDED_MODELS))
         except ClinecliError:
-            return known
+            return (listed,)
 
     def _list(self, path: str) -> bytes:
         """A list, without the key where the server does not take it there."""
@@ -212,3 +224,11 @@ def wanted_model(line: Line, findings: Findings) -> str:
     asked = findings.get(Asked)
     named = asked.request.body.get("model") if asked and asked.request else None
     return named if isinstance(named, str) else line.settings.model
+
+
+def _ids_in(document: Any) -> list[str]:
+    """The ids of a list of models; empty for anything else."""
+    entries = document.get("data") if isinstance(document, dict) else document
+    entries = entries if isinstance(entries, list) else []
+    ids = [entry.get("id") for entry in entries if isinstance(entry, dict)]
+    return [name for name in ids if isinstance(name, str) and name]

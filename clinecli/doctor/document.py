@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from signal import SIGINT
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from clinecli import __version__
 from clinecli.config.secret import Redactor
 from clinecli.doctor.addresses import Addresses
 from clinecli.doctor.api import Greeting
-from clinecli.doctor.check import Fact, Result, Verdict
+from clinecli.doctor.check import Result, Verdict
 from clinecli.doctor.failure_class import failure_class
 from clinecli.doctor.proxy import Tunnel
 from clinecli.doctor.refusal import RefusedChain
@@ -34,6 +34,15 @@ _STAGES = {
     "tls": Handshake,
     "first_byte": Greeting,
 }
+
+
+@runtime_checkable
+class Fact(Protocol):
+    """What a check has learned and the report shows to scripts."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its members in the JSON report."""
+        ...
 
 
 def report(

@@ -17,7 +17,7 @@ def model(setup: Setup, findings: Findings) -> Finding:
     client = findings[Client]
     wanted = client.model
     try:
-        known = [entry.id for entry in client.models()]
+        known = client.model_ids()
     except ClinecliError as error:
         # That the key is refused is told by another check.
         why = " with this key" if isinstance(error, AuthError) else f": {error.text}"

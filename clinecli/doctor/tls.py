@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clinecli.config.host import is_loopback
 from clinecli.doctor.addresses import Addresses
-from clinecli.doctor.certificate import Certificate, read_certificate
 from clinecli.doctor.check import Finding, Findings, ok, skip, warn
-from clinecli.doctor.interceptors import interceptor
 from clinecli.doctor.setup import Line, Setup
 from clinecli.doctor.tcp import Open
 from clinecli.doctor.ways import beside_direct, other_family
 from clinecli.errors import ClinecliError, Code, ConnectionFailed, TlsError
 from clinecli.transport.dial import Dialled, handshake
 from clinecli.transport.route import Stage
+
+if TYPE_CHECKING:
+    from clinecli.doctor.certificate import Certificate
 
 _DAYS_LEFT = 7
 _HTTPS_PORT = 443
@@ -41,8 +42,6 @@ def tls(setup: Setup, known: Findings) -> Finding:
     if not line.route.is_encrypted:
         return skip("not used: http:// has no encryption, and stays on this machine")
     host = line.route.origin.host
-    from clinecli.doctor.chain import described, save_chain
-
     began = time.monotonic()
     try:
         encrypted, facts = handshake(
@@ -54,12 +53,20 @@ def tls(setup: Setup, known: Findings) -> Finding:
     seconds = time.monotonic() - began
     timings = dialled.timings._replace(tls=seconds)
     opened = Open(Dialled(encrypted, dialled.address, timings, facts))
-    version, der = facts
+    return _agreed(setup, line, *facts, seconds).knowing(opened)
+
+
+def _agreed(setup: Setup, line: Line, version: str, der: bytes, seconds: float) -> Finding:
+    """A handshake that went well, and the certificate that the API has shown."""
+    from clinecli.doctor.certificate import read_certificate
+    from clinecli.doctor.chain import described, save_chain
+    from clinecli.doctor.interceptors import interceptor
+
     certificate = read_certificate(der)
     saved = save_chain(setup.options.save_chain, line, None)
     if not certificate:
-        return ok(version, *saved).knowing(Handshake(version, (), seconds), opened)
-    made = (Handshake(version, (certificate,), seconds), opened)
+        return ok(version, *saved).knowing(Handshake(version, (), seconds))
+    made = Handshake(version, (certificate,), seconds)
     days = int((certificate.not_after.timestamp() - setup.now()) // 86400)
     summary = f"{version}, issued by {certificate.issuer}, {days} days left"
     product = interceptor(certificate)
@@ -68,12 +75,12 @@ def tls(setup: Setup, known: Findings) -> Finding:
     details = (*described(certificate), *saved)
     if days < _DAYS_LEFT:
         remedy = "the server's operator must renew the certificate soon"
-        return warn(summary, *details, remedy=remedy).knowing(*made)
+        return warn(summary, *details, remedy=remedy).knowing(made)
     if seconds > _SLOW_SECONDS:
         remedy = "the way is slow or loses packets: check the network"
         said = f"{summary}; the handshake took {seconds:.1f} s"
-        return warn(said, *details, remedy=remedy).knowing(*made)
-    return ok(summary, *details).knowing(*made)
+        return warn(said, *details, remedy=remedy).knowing(made)
+    return ok(summary, *details).knowing(made)
 
 
 def _plain_text(line: Line, error: ClinecliError) -> ClinecliError:
