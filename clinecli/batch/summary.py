@@ -52,7 +52,7 @@ def summary_line(end: End) -> str:
 
 def _tokens(tally: Tally) -> str:
     prompt, completion = tally.prompt_tokens, tally.completion_tokens
-    return f"{prompt:,} + {completion:,} tokens" if prompt or completion else ""
+    return f"{prompt:,} prompt + {completion:,} completion tokens" if prompt or completion else ""
 
 
 def summary_object(end: End, status: int) -> dict[str, Any]:

@@ -520,8 +520,8 @@ def test_summary(env: dict[str, str], tmp_path: Path) -> None:
     }  # fmt: skip
     lines = done.stderr.decode().splitlines()
     assert lines[0].startswith(
-        "clinecli: 2 of 3 rows answered, 1 failed (rejected 1), 20 + 10 tokens, $0.002, "
-        "4 requests (1 of them again), "
+        "clinecli: 2 of 3 rows answered, 1 failed (rejected 1), 20 prompt + 10 completion tokens, "
+        "$0.002, 4 requests (1 of them again), "
     )
     assert lines[1] == "clinecli: error: 1 of 3 rows failed: rejected 1"
     assert len(lines) == 3

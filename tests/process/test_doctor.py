@@ -113,7 +113,7 @@ DEAD = """\
 ✓ net.dns     127.0.0.1 is an address and needs no DNS
 ✗ net.tcp     127.0.0.1:PORT refused the connection
               tried 127.0.0.1 on port PORT
-– net.ways    there is one way alone: direct, by IPv4
+– net.ways    there is only one way: direct, by IPv4
 – message     no request is given (--request FILE)
 – not checked, for want of net.tcp: net.proxy, net.tls, api.http, api.clock, api.auth, \
 api.credit, api.model, api.chat, api.body
@@ -142,7 +142,7 @@ ok   net.dns     127.0.0.1 is an address and needs no DNS
 ok   net.tcp     127.0.0.1 accepts connections on port PORT
 skip net.proxy   not used: the connection is direct
 skip net.tls     not used: http:// has no encryption, and stays on this machine
-skip net.ways    there is one way alone: direct, by IPv4
+skip net.ways    there is only one way: direct, by IPv4
 ok   api.http    answers within N ms (HTTP 401 without a key)
 ok   api.clock   within 1 s of the server's
 ok   api.auth    the key is valid

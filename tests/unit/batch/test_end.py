@@ -125,7 +125,8 @@ LINES: dict[str, tuple[End, str]] = {
                "1 failed (transient 1), 3 requests, 12 s"),
     "money": (
         end(answered=1200, copied=3, prompt_tokens=5000, cost=10**12, rows=1200, requests=1200),
-        "1,200 of 1,200 rows answered, 3 copied, 5,000 + 0 tokens, $1.00, 1,200 requests, 12 s",
+        "1,200 of 1,200 rows answered, 3 copied, 5,000 prompt + 0 completion tokens, $1.00, "
+        "1,200 requests, 12 s",
     ),
 }  # fmt: skip
 
