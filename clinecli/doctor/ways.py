@@ -41,8 +41,8 @@ def ways(_setup: Setup, known: Findings) -> Finding:
         return skip("there is nothing to compare")
     families = {version(address): address for address in reversed(addresses.addresses)}
     if len(families) == 1:
-        direct = "through the proxy" if line.route.proxy else "direct"
-        return skip(f"there is only one way: {direct}, by IPv{next(iter(families))}")
+        way = "through the proxy" if line.route.proxy else "direct"
+        return skip(f"there is only one way: {way}, by IPv{next(iter(families))}")
     return _families(line, families, first=version(addresses.addresses[0]))
 
 
