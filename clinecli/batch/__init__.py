@@ -15,8 +15,9 @@ How a batch moves
 it has neither sockets nor files. It asks `limits.Throttle` for pace, `money.Budget` for cost,
 `stops` whether the batch ends early, and `copies` for rows that are equal (`--dedupe`). `run.run`
 is the loop around it: it takes tickets from the engine, gives them to `wire.Wire` (a selector over
-many connections, in one thread), and writes what is finished. `session.ask_all` connects all of
-them; `finish` ends a run: order, text, summary and exit status.
+many connections, in one thread), and writes what is finished. `job.ask` brings an open input and
+open outputs to that loop, `session.ask_all` connects all of these; `finish` ends a run: order,
+text, summary and exit status.
 
 Without a run: `preview` and `estimate` are `--dry-run` and `--estimate`; `join` and `merge` are
 `--merge`, `merge` for the files and `join` for the command.
